@@ -1,0 +1,1 @@
+"""What there is to do: specs, datasets, jobs, histories, models and errors, as frozen values."""

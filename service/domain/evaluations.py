@@ -1,0 +1,43 @@
+"""How good a model is on one dataset."""
+
+from __future__ import annotations
+
+from service.domain.schema import Value
+
+
+class Baseline(Value):
+    """What a model without predictors scores: the training rows' majority class or mean."""
+
+    kind: str
+    metric: str
+    value: float | None
+
+
+class Confusion(Value):
+    """Counts with predictions in rows and truth in columns, as yardstick's `conf_mat`."""
+
+    levels: tuple[str, ...]
+    counts: tuple[tuple[int, ...], ...]
+
+
+class ClassScore(Value):
+    """One class against the rest; a score that is undefined is None."""
+
+    level: str
+    n: int
+    precision: float | None
+    recall: float | None
+    f_meas: float | None
+
+
+class Evaluation(Value):
+    """A model's scores on a dataset; an undefined or non-finite score is None."""
+
+    id: str
+    dataset: str
+    dataset_sha256: str
+    n: int
+    metrics: dict[str, float | None]
+    baseline: Baseline
+    confusion: Confusion | None = None
+    by_class: tuple[ClassScore, ...] | None = None

@@ -1,0 +1,19 @@
+"""What every test may use."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder with the chapter's MNIST files; tests that want it are skipped without it."""
+    folder = Path(os.environ.get("FITPOINT_TEST_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"FITPOINT_TEST_DATA: no folder {folder}")
+    return folder
