@@ -72,9 +72,7 @@ class Dataset(Value):
                 f"Expected a column of dataset '{self.name}'. Received '{name[:64]}'."
                 f"{did_you_mean(name, names)}"
             )
-            raise InvalidSpec(
-                detail, errors=[FieldError(loc=loc, msg=detail, received=name[:64])]
-            )
+            raise InvalidSpec(detail, errors=[FieldError(loc=loc, msg=detail, received=name[:64])])
         return column
 
 
@@ -83,7 +81,9 @@ class ColumnOptions(Spec):
 
     type: ColumnType
     levels: (
-        Annotated[list[Annotated[str, Field(max_length=1024)]], Field(min_length=1, max_length=MAX_LEVELS)]
+        Annotated[
+            list[Annotated[str, Field(max_length=1024)]], Field(min_length=1, max_length=MAX_LEVELS)
+        ]
         | None
     ) = None
 
@@ -102,9 +102,7 @@ class ReadOptions(Spec):
     skip: int = Field(default=0, ge=0, le=1_000_000)
 
 
-Builtin = Literal[
-    "digits", "iris", "wine", "breast_cancer", "diabetes", "mnist", "fashion_mnist"
-]
+Builtin = Literal["digits", "iris", "wine", "breast_cancer", "diabetes", "mnist", "fashion_mnist"]
 
 
 class BuiltinRequest(Spec):

@@ -1,4 +1,4 @@
-"""What a client asks of one fit: parsnip's hyperparameters, what `set_engine()` takes, and the data."""
+"""What a client asks of one fit: hyperparameters, `set_engine()`'s arguments, and the data."""
 
 from __future__ import annotations
 
@@ -177,8 +177,7 @@ class Engine(Spec):
     def _agree(self) -> Engine:
         if self.validation_split > 0 and self.validation_dataset is not None:
             raise ValueError(
-                "Expected `validation_split` or `validation_dataset`, not both. "
-                "Remove one of them."
+                "Expected `validation_split` or `validation_dataset`, not both. Remove one of them."
             )
         if self.early_stopping is not None:
             known = self.monitors()

@@ -36,7 +36,7 @@ class Progress(Value):
 
 
 class Job(Value):
-    """One accepted request to train. `spec` is the resolved one: nothing in it is left to chance."""
+    """One accepted request to train. `spec` is the resolved one: nothing is left to chance."""
 
     id: str
     kind: str

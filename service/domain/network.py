@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Literal, Protocol
 
 from service.domain.fit import FitSpec
@@ -34,7 +35,7 @@ class Network(Value):
     def shapes(self) -> tuple[tuple[int, int], ...]:
         """The kernels' shapes (in, out), layer by layer."""
         widths = (self.predictors, *self.hidden, self.outputs)
-        return tuple(zip(widths[:-1], widths[1:], strict=True))
+        return tuple(pairwise(widths))
 
     @property
     def n_parameters(self) -> int:
@@ -53,8 +54,8 @@ def network_of(spec: FitSpec, predictors: int, outputs: int) -> Network:
     units = model.hidden_units
     if isinstance(units, int):
         doubled = spec.engine.name == "keras" and model.dropout > 0
-        hidden = (units, units) if doubled else (units,)
-        dropouts = (0.0, model.dropout) if doubled else (model.dropout,)
+        hidden: tuple[int, ...] = (units, units) if doubled else (units,)
+        dropouts: tuple[float, ...] = (0.0, model.dropout) if doubled else (model.dropout,)
     else:
         hidden = tuple(units)
         dropouts = (model.dropout,) * len(hidden)

@@ -1,4 +1,4 @@
-"""Recipe steps as a client writes them: a name, the columns, and R's arguments with R's defaults."""
+"""Recipe steps as a client writes them: a name, the columns, R's arguments and R's defaults."""
 
 from __future__ import annotations
 
@@ -99,15 +99,7 @@ class Remove(_Step):
 
 
 Step = Annotated[
-    ZeroVariance
-    | NearZeroVariance
-    | Normalize
-    | Center
-    | Scale
-    | Range
-    | Divide
-    | Select
-    | Remove,
+    ZeroVariance | NearZeroVariance | Normalize | Center | Scale | Range | Divide | Select | Remove,
     Field(discriminator="step"),
 ]
 
