@@ -1,0 +1,1 @@
+"""The part that trains: the only one that imports Keras and its backend."""

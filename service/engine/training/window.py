@@ -1,0 +1,47 @@
+"""The heights of a cohort within which a fit's bits do not depend on its company.
+
+XLA picks another kernel for very small and very tall products, and another kernel adds in another
+order. Between the bounds below a fit's weights came out the same alone and packed, whatever its
+neighbours; outside they did not. A lone small fit therefore gets a companion: a network with a
+loss (rows without one would be removed by the compiler) and a step size of 0.
+"""
+
+from __future__ import annotations
+
+from service.domain.network import Network
+from service.engine.training.members import Member
+
+TALLEST = 512
+
+
+def lowest(backend: str, batch_size: int) -> int:
+    """Return the least height of a cohort: 64 rows on TensorFlow, 128 on JAX, 256 from batch 128."""
+    if batch_size >= 128:
+        return 256
+    return 64 if backend == "tensorflow" else 128
+
+
+def companions(members: tuple[Member, ...], backend: str, batch_size: int) -> tuple[Member, ...]:
+    """Return the members with a companion behind them when they are lower than the window."""
+    missing = lowest(backend, batch_size) - sum(member.height for member in members)
+    if missing <= 0:
+        return members
+    first = members[0]
+    depth = len(first.network.hidden)
+    network = Network(
+        predictors=first.network.predictors,
+        hidden=(missing,) + (1,) * (depth - 1),
+        activation="linear",
+        dropouts=(0.0,) * depth,
+        outputs=first.network.outputs,
+        output_activation=first.network.output_activation,
+    )
+    companion = Member(
+        network=network,
+        penalties=(0.0,) * depth,
+        mixture=0.0,
+        learn_rate=0.0,
+        seeds=(0, 0, 0),
+        epochs=0,
+    )
+    return (*members, companion)
