@@ -1,0 +1,90 @@
+"""How the values of a numeric column are spread, as a histogram."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from service.engine.plots.canvas import BLUE, PictureFormat, dress, figure, message, render
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+MOST_BINS = 60
+# Beyond this the width of the range, or the sum for the mean, may not be a double any more.
+LARGEST = 1e300
+
+
+def histogram(
+    values: NDArray[np.float64], *, column: str = "", fmt: PictureFormat = "svg"
+) -> bytes:
+    """Return the histogram of a numeric column as SVG or PNG bytes.
+
+    Missing values (NaN), and those beyond `LARGEST` on either side, are counted in the headline
+    and not drawn. `bins_of` gives the bins. Equal arguments give equal bytes.
+
+    Args:
+        values: (rows,) numbers, NaN where missing.
+        column: the column's name, for the headline.
+        fmt: "svg" or "png".
+    """
+    finite = values[np.abs(values) <= LARGEST]
+    missing = int(np.isnan(values).sum())
+    words = f"{finite.size:,} rows"
+    if finite.size:
+        words += f", {finite.min():.6g} to {finite.max():.6g}, mean {finite.mean():.6g}"
+    if missing:
+        words += f", {missing:,} missing"
+    if finite.size + missing < values.size:
+        words += f", {values.size - finite.size - missing:,} beyond {LARGEST:g}"
+    drawn = figure(3.9, title=column or "Values", subtitle=words)
+    axes = drawn.add_subplot()
+    if not finite.size:
+        message(axes, "This column has no values.")
+        return render(drawn, fmt)
+    from matplotlib.ticker import FuncFormatter
+
+    edges = bins_of(finite)
+    counts, edges = np.histogram(finite, edges)
+    widths = np.diff(edges)
+    axes.bar(edges[:-1], counts, widths, align="edge", color=BLUE, edgecolor="white", linewidth=0.6)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    beside = widths[0] * (0.5 if len(counts) > 1 else 2)
+    axes.set_xlim(edges[0] - beside, edges[-1] + beside)
+    dress(axes, x_label=column, y_label="rows")
+    axes.locator_params(axis="y", nbins=6, integer=True)
+    return render(drawn, fmt)
+
+
+def bins_of(finite: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the edges of a histogram's bins, at most `MOST_BINS` bins.
+
+    Whole numbers: bins of one equal whole width, centred on the numbers, so that no bar holds
+    more of them than its neighbour. Other numbers: the narrower of Freedman and Diaconis's and
+    Sturges's widths (numpy's "auto").
+
+    Args:
+        finite: (rows,) at least one value, none beyond `LARGEST`.
+    """
+    low, high = float(finite.min()), float(finite.max())
+    # Below this a float has no steps left for the edges of 60 bins.
+    if high - low <= 1e-12 * max(abs(low), abs(high)):
+        pad = 0.5 * max(abs(low), 1.0)
+        return np.array([low - pad, high + pad])
+    if high - low < 1e6 and bool(np.all(finite == np.floor(finite))):
+        width = -(-int(high - low + 1) // MOST_BINS)
+        bins = -(-int(high - low + 1) // width)
+        return low - 0.5 + width * np.arange(bins + 1, dtype=np.float64)
+    wanted = np.histogram_bin_edges(finite, "auto").size - 1 if _divides(finite) else MOST_BINS
+    return np.linspace(low, high, min(max(wanted, 1), MOST_BINS) + 1)
+
+
+def _divides(finite: NDArray[np.float64]) -> bool:
+    """Return whether numpy's "auto" gives a number of bins that can be counted.
+
+    A far outlier over a narrow middle asks for more bins than memory holds.
+    """
+    low, high = np.quantile(finite, (0.25, 0.75))
+    width = 2 * float(high - low) / finite.size ** (1 / 3)
+    return bool(width > 0 and (finite.max() - finite.min()) / width < 1e5)
