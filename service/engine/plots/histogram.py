@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -61,30 +62,24 @@ def bins_of(finite: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the edges of a histogram's bins, at most `MOST_BINS` bins.
 
     Whole numbers: bins of one equal whole width, centred on the numbers, so that no bar holds
-    more of them than its neighbour. Other numbers: the narrower of Freedman and Diaconis's and
-    Sturges's widths (numpy's "auto").
+    more of them than its neighbour. Other numbers: the narrower of the widths of Freedman and
+    Diaconis (1981), `2 IQR / n^(1/3)`, and of Sturges (1926), `range / (log2(n) + 1)`.
 
     Args:
         finite: (rows,) at least one value, none beyond `LARGEST`.
     """
     low, high = float(finite.min()), float(finite.max())
     # Below this a float has no steps left for the edges of 60 bins.
-    if high - low <= 1e-12 * max(abs(low), abs(high)):
+    if high - low <= max(1e-12 * max(abs(low), abs(high)), 1e-300):
         pad = 0.5 * max(abs(low), 1.0)
         return np.array([low - pad, high + pad])
     if high - low < 1e6 and bool(np.all(finite == np.floor(finite))):
         width = -(-int(high - low + 1) // MOST_BINS)
         bins = -(-int(high - low + 1) // width)
         return low - 0.5 + width * np.arange(bins + 1, dtype=np.float64)
-    wanted = np.histogram_bin_edges(finite, "auto").size - 1 if _divides(finite) else MOST_BINS
-    return np.linspace(low, high, min(max(wanted, 1), MOST_BINS) + 1)
-
-
-def _divides(finite: NDArray[np.float64]) -> bool:
-    """Return whether numpy's "auto" gives a number of bins that can be counted.
-
-    A far outlier over a narrow middle asks for more bins than memory holds.
-    """
-    low, high = np.quantile(finite, (0.25, 0.75))
-    width = 2 * float(high - low) / finite.size ** (1 / 3)
-    return bool(width > 0 and (finite.max() - finite.min()) / width < 1e5)
+    quarter, three_quarters = np.quantile(finite, (0.25, 0.75))
+    narrow = 2 * float(three_quarters - quarter) / finite.size ** (1 / 3)
+    sturges = math.ceil(math.log2(finite.size)) + 1
+    # Compared by multiplying: a narrow middle below a far outlier would overflow a quotient.
+    many = MOST_BINS if narrow * MOST_BINS <= high - low else math.ceil((high - low) / narrow)
+    return np.linspace(low, high, min(max(many, sturges), MOST_BINS) + 1)

@@ -43,8 +43,8 @@ def history(
 ) -> bytes:
     """Return the learning curve as SVG or PNG bytes: one panel a value, loss first.
 
-    Training is a solid line, validation a second one in another colour and dashed. A value that
-    is not finite (or beyond `LARGEST`) is left out and the line is broken there; values that span more than
+    Training is a solid line, validation a dashed one in another colour. A value that is not finite
+    (or beyond `LARGEST`) is left out and the line is broken there. Values that span more than
     `LINEAR_RATIO`, as of a loss that diverges, have a logarithmic scale. A dotted upright marks
     the best epoch, a dash-dotted one the epoch at which early stopping ended the fit. Equal
     arguments give equal bytes.
