@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -12,13 +12,23 @@ Selector = Annotated[str, Field(min_length=1, max_length=256)]
 Columns = Selector | Annotated[list[Selector], Field(min_length=1, max_length=MAX_COLUMNS)]
 
 
+Selects = Literal["all_predictors", "all_numeric_predictors", "all_nominal_predictors"]
+
+
 class _Step(Spec):
+    # What the step is for: the columns it takes when none are named, and the only kind it accepts.
+    selects: ClassVar[Selects] = "all_predictors"
+
     columns: Columns | None = Field(
         default=None,
         description="A selector or a list of them: a column name, `all_predictors`, "
         "`all_numeric_predictors`, `all_nominal_predictors`, `starts_with:x`, `ends_with:x`, "
         "`matches:regex`, any of them with a leading `-`. Default: the columns the step is for.",
     )
+
+
+class _NumericStep(_Step):
+    selects: ClassVar[Selects] = "all_numeric_predictors"
 
 
 class ZeroVariance(_Step):
@@ -35,26 +45,26 @@ class NearZeroVariance(_Step):
     unique_cut: float = Field(default=10, ge=0, le=100)
 
 
-class Normalize(_Step):
+class Normalize(_NumericStep):
     """Subtract the mean, divide by the standard deviation, n-1 (recipes::step_normalize)."""
 
     step: Literal["normalize"]
 
 
-class Center(_Step):
+class Center(_NumericStep):
     """Subtract the mean (recipes::step_center)."""
 
     step: Literal["center"]
 
 
-class Scale(_Step):
+class Scale(_NumericStep):
     """Divide by `factor` standard deviations (recipes::step_scale)."""
 
     step: Literal["scale"]
     factor: Literal[1, 2] = 1
 
 
-class Range(_Step):
+class Range(_NumericStep):
     """Map the training rows' minimum and maximum to `min` and `max` (recipes::step_range)."""
 
     step: Literal["range"]
@@ -71,7 +81,7 @@ class Range(_Step):
         return self
 
 
-class Divide(_Step):
+class Divide(_NumericStep):
     """Divide by a constant, such as 255 for pixels (the chapter's `x / 255`)."""
 
     step: Literal["divide"]
