@@ -1,0 +1,146 @@
+"""Answers: JSON without NaN, strong ETags, the list envelope, negotiation, harmless CSV."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Generic, TypeVar
+
+from fastapi import Request, Response
+from pydantic import BaseModel
+from pydantic_core import to_json
+
+from service.api.problems import NotAcceptable
+
+Item = TypeVar("Item")
+
+JSON = "application/json"
+CSV = "text/csv; charset=utf-8"
+SVG = "image/svg+xml"
+PNG = "image/png"
+TEXT = "text/plain; charset=utf-8"
+
+# A picture opened by itself styles itself inline, and loads nothing.
+PICTURE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
+
+NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?")
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\0")
+
+
+class Listing(BaseModel, Generic[Item]):
+    """One page of a list: ask for the next one with `?after=` the value of `next`."""
+
+    data: list[Item]
+    has_more: bool
+    next: str | None
+
+
+class Rows(BaseModel, Generic[Item]):
+    """A small answer: flat objects in the order that is asked for."""
+
+    data: list[Item]
+
+
+def encode(value: Any) -> bytes:
+    """Return the JSON text of a value or a model; a number that is not finite is null."""
+    if isinstance(value, BaseModel):
+        return value.model_dump_json().encode()
+    return to_json(value, inf_nan_mode="null")
+
+
+def answer(value: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """Return a JSON answer that no cache keeps."""
+    return Response(encode(value), status, headers, JSON)
+
+
+def cached(
+    request: Request,
+    content: bytes,
+    media: str = JSON,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """Return `content` with its strong ETag, or 304 when the client has these very bytes."""
+    etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+    told = {"ETag": etag, "Cache-Control": "private, no-cache", **(headers or {})}
+    known = request.headers.get("if-none-match", "")
+    # A weak validator of ours would be the same bytes: If-None-Match compares weakly (RFC 9110).
+    tags = {tag.strip().removeprefix("W/") for tag in known.split(",")}
+    if etag in tags or "*" in tags:
+        return Response(status_code=304, headers=told)
+    return Response(content, 200, told, media)
+
+
+def resource(request: Request, value: Any) -> Response:
+    """Return one resource as JSON, with its ETag."""
+    return cached(request, encode(value))
+
+
+def picture(
+    request: Request, content: bytes, media: str, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Return an image with its ETag and a policy under which it may show itself alone."""
+    told = {"Content-Security-Policy": PICTURE_POLICY, **(headers or {})}
+    return cached(request, content, media, told)
+
+
+def negotiate(request: Request, *offered: str) -> str:
+    """Return which of the offered media types the client likes best; the first for `*/*`.
+
+    Raises:
+        NotAcceptable: it accepts none of them.
+    """
+    header = request.headers.get("accept", "*/*").strip() or "*/*"
+    liked = [(_quality(header, media), -at, media) for at, media in enumerate(offered)]
+    quality, _, media = max(liked)
+    if quality <= 0:
+        raise NotAcceptable(
+            f"Expected the header Accept to allow {' or '.join(offered)}. Received '{header[:64]}'."
+        )
+    return media
+
+
+def _quality(header: str, media: str) -> float:
+    """Return the quality that an Accept header gives a media type (RFC 9110, 12.5.1)."""
+    kind = media.split("/", 1)[0]
+    found = {media: -1.0, f"{kind}/*": -1.0, "*/*": -1.0}
+    for part in header.split(","):
+        name, *parameters = (piece.strip().lower() for piece in part.split(";"))
+        if name in found:
+            found[name] = next(
+                (_number(p.removeprefix("q=")) for p in parameters if p.startswith("q=")), 1.0
+            )
+    # The most specific range decides, whatever the others say.
+    return next((quality for quality in found.values() if quality >= 0), 0.0)
+
+
+def _number(text: str) -> float:
+    try:
+        return min(max(float(text), 0.0), 1.0)
+    except ValueError:
+        return 0.0
+
+
+def csv_text(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Return CSV (RFC 4180) whose text cells no spreadsheet takes for a formula."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\r\n")
+    writer.writerow([harmless(name) for name in header])
+    writer.writerows([harmless(cell) for cell in row] for row in rows)
+    return out.getvalue()
+
+
+def harmless(cell: Any) -> Any:
+    """Return a cell as CSV holds it: text that looks like a formula is quoted by an apostrophe."""
+    match cell:
+        case str():
+            risky = cell.startswith(FORMULA_STARTS) and not NUMBER.fullmatch(cell)
+            return f"'{cell}" if risky else cell
+        case bool():
+            return "TRUE" if cell else "FALSE"
+        case None:
+            return ""
+        case _:
+            return cell
