@@ -169,7 +169,7 @@ def demo(
         typer.echo("Expected --train and --test together. Received one of them.", err=True)
         raise typer.Exit(MISUSE)
 
-    from service.demo import run_demo
+    from service.demo.run import run_demo
 
     own = None if train is None or test is None else (train, test)
     raise typer.Exit(run_demo(data=data, own=own, outcome=outcome, keep=keep))

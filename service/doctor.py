@@ -1,0 +1,120 @@
+"""Looks at an installation from the outside in: what would not work, before it does not."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import make_url
+
+import service
+from service.domain.errors import FitpointError
+from service.executors.process import ProcessExecutor
+from service.settings import Settings
+from service.store import migrations, sqlite
+from service.store.database import Database
+
+# An MNIST grid leaves some hundred megabytes; below this something fails soon.
+MIN_FREE_BYTES = 2**30
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One line of the doctor's report."""
+
+    subject: str
+    works: bool
+    detail: str
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Yield what was found, one subject after the other; nothing is changed by looking."""
+    yield _python()
+    yield _folder("data", settings.data_dir)
+    if settings.storage_root != settings.data_dir:
+        yield _folder("storage", settings.storage_root)
+    yield _sqlite()
+    yield from _database(settings.database_url)
+    yield from _backend(settings)
+
+
+def _python() -> Finding:
+    version = platform.python_version()
+    return Finding(
+        subject="python",
+        works=(3, 11) <= sys.version_info[:2] < (3, 14),
+        detail=f"{version} on {platform.machine()}, fitpoint {service.__version__}",
+    )
+
+
+def _folder(subject: str, folder: Path) -> Finding:
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        detail = f"{there} cannot be written: {error.strerror}"
+        return Finding(subject=subject, works=False, detail=detail)
+    free = shutil.disk_usage(there).free
+    room = f"{free / 2**30:.1f} GiB free"
+    state = str(folder) if folder.exists() else f"{folder} is made by `fitpoint serve`"
+    if free < MIN_FREE_BYTES:
+        room += ", at least 1 GiB is needed"
+    return Finding(subject=subject, works=free >= MIN_FREE_BYTES, detail=f"{state}, {room}")
+
+
+def _sqlite() -> Finding:
+    driver = sqlite.driver()
+    mode = sqlite.trusted_journal_mode(driver.sqlite_version_info)
+    why = "" if mode == "wal" else ", since this version can lose commits in WAL mode"
+    name = driver.__name__.partition(".")[0]
+    detail = f"{driver.sqlite_version} ({name}), journal mode {mode}{why}"
+    return Finding(subject="sqlite", works=True, detail=detail)
+
+
+def _database(url: str) -> Iterator[Finding]:
+    path = Path(make_url(url).database or "")
+    if not path.exists():
+        detail = f"{path} is made by `fitpoint serve`"
+        yield Finding(subject="database", works=True, detail=detail)
+        return
+    try:
+        database = Database.open(url)
+        try:
+            about = database.about()
+        finally:
+            database.close()
+        current, head = migrations.current(url), migrations.head()
+    except FitpointError as error:
+        yield Finding(subject="database", works=False, detail=error.detail)
+        return
+    detail = f"{path}, journal mode {about['journal_mode']}"
+    yield Finding(subject="database", works=True, detail=detail)
+    if current == head:
+        yield Finding(subject="schema", works=True, detail=f"{current}, as this version needs")
+    else:
+        detail = f"{current}, this version needs {head}: `fitpoint migrate` or `serve` brings it"
+        yield Finding(subject="schema", works=True, detail=detail)
+
+
+def _backend(settings: Settings) -> Iterator[Finding]:
+    os.environ["KERAS_BACKEND"] = settings.backend
+    executor = ProcessExecutor(device="auto")
+    try:
+        # What a worker does when it starts, in a child of its own.
+        environment = executor.start()
+    except Exception as error:
+        detail = f"{settings.backend} does not start: {error}"
+        yield Finding(subject="backend", works=False, detail=detail)
+        return
+    finally:
+        executor.close()
+    versions = ", ".join(f"{name} {version}" for name, version in environment.versions.items())
+    yield Finding(subject="backend", works=True, detail=versions)
+    yield Finding(subject="device", works=True, detail=environment.device)
