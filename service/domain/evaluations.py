@@ -30,8 +30,20 @@ class ClassScore(Value):
     f_meas: float | None
 
 
+class ScoreWarning(Value):
+    """Why a score is None, or what was left out of it.
+
+    `metric` is None when it concerns every score; `levels` are the classes it concerns.
+    """
+
+    metric: str | None
+    code: str
+    levels: tuple[str, ...] = ()
+    message: str
+
+
 class Evaluation(Value):
-    """A model's scores on a dataset; an undefined or non-finite score is None."""
+    """A model's scores on a dataset; an undefined or non-finite score is None, with a warning."""
 
     id: str
     dataset: str
@@ -41,3 +53,4 @@ class Evaluation(Value):
     baseline: Baseline
     confusion: Confusion | None = None
     by_class: tuple[ClassScore, ...] | None = None
+    warnings: tuple[ScoreWarning, ...] = ()

@@ -1,0 +1,27 @@
+"""How good predictions are, by yardstick's definitions."""
+
+from service.engine.metrics.evaluation import (
+    ConstantPrediction,
+    by_class,
+    confusion,
+    evaluate,
+    majority_or_mean,
+)
+from service.engine.metrics.outcome import Classified
+from service.engine.metrics.registry import DEFAULT_METRICS, METRICS, metric_names
+from service.engine.metrics.scoring import Scores, score, scores
+
+__all__ = [
+    "DEFAULT_METRICS",
+    "METRICS",
+    "Classified",
+    "ConstantPrediction",
+    "Scores",
+    "by_class",
+    "confusion",
+    "evaluate",
+    "majority_or_mean",
+    "metric_names",
+    "score",
+    "scores",
+]

@@ -1,0 +1,145 @@
+"""An evaluation: scores, what a model without predictors scores, and the confusion of classes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from service.domain.evaluations import Baseline, ClassScore, Confusion, Evaluation
+from service.domain.fit import Mode
+from service.domain.schema import Value
+from service.engine.metrics.classes import rates
+from service.engine.metrics.outcome import Classified, mean, tabulate
+from service.engine.metrics.scoring import Judged, judged, scores
+
+
+class ConstantPrediction(Value):
+    """What a model without predictors predicts for every row.
+
+    `values` is the code of the training rows' most common class, or their mean of each outcome.
+    """
+
+    kind: Literal["majority", "mean"]
+    values: tuple[float, ...]
+
+
+def majority_or_mean(
+    truth: ArrayLike, mode: Mode, weights: ArrayLike | None = None
+) -> ConstantPrediction:
+    """Return what a model without predictors learns from the training rows.
+
+    Args:
+        truth: the training rows' codes, (rows,), -1 where missing; or their numbers, (rows,) or
+            (rows, outcomes), NaN where missing.
+        mode: "classification": the most common class, the first of several; "regression": means.
+        weights: case weights, (rows,); None for equal ones.
+    """
+    weigh = None if weights is None else np.asarray(weights, dtype=np.float64)
+    if mode == "classification":
+        codes = np.asarray(truth, dtype=np.int64)
+        kept = codes >= 0
+        counts = np.bincount(codes[kept], weights=None if weigh is None else weigh[kept])
+        return ConstantPrediction(kind="majority", values=(float(counts.argmax()),))
+    numbers = np.asarray(truth, dtype=np.float64)
+    numbers = numbers.reshape(len(numbers), -1)
+    means = []
+    for column in numbers.T:
+        kept = np.isfinite(column)
+        means.append(mean(column[kept], None if weigh is None else weigh[kept]))
+    return ConstantPrediction(kind="mean", values=tuple(means))
+
+
+def evaluate(
+    *,
+    id: str,
+    dataset: str,
+    dataset_sha256: str,
+    names: Sequence[str] | None,
+    truth: ArrayLike,
+    estimate: ArrayLike,
+    levels: Sequence[str] | None,
+    mode: Mode,
+    constant: ConstantPrediction,
+    weights: ArrayLike | None = None,
+) -> Evaluation:
+    """Return the evaluation of predictions on one dataset.
+
+    The baseline's metric is accuracy for classification and rmse for regression (the mean over
+    several outcomes). `n` counts the rows that have a truth. Confusion counts are rows, whatever
+    they weigh; the scores by class are weighted. With an estimate that is missing or infinite there
+    is no confusion and no score.
+
+    Args:
+        id: the evaluation's id.
+        dataset: the dataset's name.
+        dataset_sha256: the hash of its content.
+        names: metric names; None means the mode's defaults.
+        truth: as in `scores`.
+        estimate: as in `scores`.
+        levels: the classes in order, or None.
+        mode: "classification" or "regression".
+        constant: what `majority_or_mean` gave on the rows that trained the model.
+        weights: case weights, (rows,); None for equal ones.
+
+    Raises:
+        InvalidSpec: a name that no metric of the mode has.
+        InvalidData: shapes that do not fit, a code beyond the levels, or a negative weight.
+    """
+    found = scores(names, truth, estimate, levels, mode, weights)
+    rows = judged(truth, estimate, levels, mode, weights)
+    shows_classes = mode == "classification" and rows.is_finite
+    data = rows.classified(levels or ()) if shows_classes else None
+    return Evaluation(
+        id=id,
+        dataset=dataset,
+        dataset_sha256=dataset_sha256,
+        n=len(rows.truth),
+        metrics=found.values,
+        baseline=_baseline(rows, constant),
+        confusion=None if data is None else confusion(data),
+        by_class=None if data is None else by_class(data),
+        warnings=found.warnings,
+    )
+
+
+def confusion(data: Classified) -> Confusion:
+    """Return how many rows of each true class (columns) were predicted as which class (rows)."""
+    counts = tabulate(data.truth, data.predicted, len(data.levels), None).astype(np.int64)
+    return Confusion(levels=data.levels, counts=tuple(tuple(row) for row in counts.tolist()))
+
+
+def by_class(data: Classified) -> tuple[ClassScore, ...]:
+    """Return each class against the rest; a score whose denominator is 0 is None."""
+    found = rates(data.table)
+    counts = np.bincount(data.truth, minlength=len(data.levels))
+    return tuple(
+        ClassScore(
+            level=level,
+            n=int(counts[code]),
+            precision=_number(found.precision[code]),
+            recall=_number(found.sens[code]),
+            f_meas=_number(found.f_meas[code]),
+        )
+        for code, level in enumerate(data.levels)
+    )
+
+
+def _baseline(rows: Judged, constant: ConstantPrediction) -> Baseline:
+    if constant.kind == "majority":
+        right = (rows.truth[:, 0] == constant.values[0]).astype(np.float64)
+        value = mean(right, rows.weights)
+        return Baseline(kind="majority", metric="accuracy", value=_number(value))
+    with np.errstate(over="ignore"):
+        roots = [
+            math.sqrt(mean(np.square(column - value), rows.weights))
+            for column, value in zip(rows.truth.T, constant.values, strict=True)
+        ]
+    return Baseline(kind="mean", metric="rmse", value=_number(float(np.mean(roots))))
+
+
+def _number(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None

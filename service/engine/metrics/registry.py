@@ -1,0 +1,82 @@
+"""The metrics by name and mode, with yardstick's names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+from service.domain.errors import FieldError, InvalidSpec
+from service.domain.fit import Mode
+from service.domain.names import did_you_mean
+from service.engine.metrics import classes, numbers, probabilities
+from service.engine.metrics.outcome import ClassMetric, NumberMetric
+
+CLASS_METRICS: Mapping[str, ClassMetric] = MappingProxyType(
+    {
+        "accuracy": classes.accuracy,
+        "kap": classes.kap,
+        "mcc": classes.mcc,
+        "bal_accuracy": classes.bal_accuracy,
+        "precision": classes.precision,
+        "recall": classes.sens,
+        "sens": classes.sens,
+        "f_meas": classes.f_meas,
+        "spec": classes.spec,
+        "ppv": classes.ppv,
+        "npv": classes.npv,
+        "j_index": classes.j_index,
+        "detection_prevalence": classes.detection_prevalence,
+        "roc_auc": probabilities.roc_auc,
+        "mn_log_loss": probabilities.mn_log_loss,
+        "brier_class": probabilities.brier_class,
+    }
+)
+NUMBER_METRICS: Mapping[str, NumberMetric] = MappingProxyType(
+    {
+        "rmse": numbers.rmse,
+        "mae": numbers.mae,
+        "rsq": numbers.rsq,
+        "mape": numbers.mape,
+        "smape": numbers.smape,
+        "ccc": numbers.ccc,
+        "huber_loss": numbers.huber_loss,
+        "msd": numbers.msd,
+    }
+)
+METRICS: Mapping[Mode, Mapping[str, ClassMetric] | Mapping[str, NumberMetric]] = MappingProxyType(
+    {"classification": CLASS_METRICS, "regression": NUMBER_METRICS}
+)
+# What tune's `collect_metrics()` shows when nothing was asked for.
+DEFAULT_METRICS: Mapping[Mode, tuple[str, ...]] = MappingProxyType(
+    {"classification": ("roc_auc", "accuracy", "brier_class"), "regression": ("rmse", "rsq")}
+)
+
+
+def metric_names(names: Sequence[str] | None, mode: Mode, *loc: str | int) -> tuple[str, ...]:
+    """Return the metrics to compute, each once: those asked for, or the mode's defaults.
+
+    Args:
+        names: metric names, or None for the defaults.
+        mode: what the model does.
+        loc: where the names stand in the request, for the error.
+
+    Raises:
+        InvalidSpec: a name that no metric has (the message names the nearest one), or that of a
+            metric of the other mode.
+    """
+    if names is None:
+        return DEFAULT_METRICS[mode]
+    errors = []
+    for place, name in enumerate(names):
+        if name in METRICS[mode]:
+            continue
+        other: Mode = "regression" if mode == "classification" else "classification"
+        found = f", a metric of {other}" if name in METRICS[other] else ""
+        detail = (
+            f"Expected metrics of {mode}: {', '.join(METRICS[mode])}. "
+            f"Received '{name}'{found}.{did_you_mean(name, METRICS[mode])}"
+        )
+        errors.append(FieldError(loc=(*loc, place), msg=detail, received=name))
+    if errors:
+        raise InvalidSpec(errors[0].msg, errors=errors)
+    return tuple(dict.fromkeys(names))

@@ -1,0 +1,199 @@
+"""Scoring predictions: the named metrics of some rows, with what must be known of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from service.domain.errors import InvalidData
+from service.domain.evaluations import ScoreWarning
+from service.domain.fit import Mode
+from service.engine.metrics.outcome import Classified, Floats, Measured, Remark, Score
+from service.engine.metrics.registry import CLASS_METRICS, NUMBER_METRICS, metric_names
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scores:
+    """The values by name, None where undefined, and why."""
+
+    values: dict[str, float | None]
+    warnings: tuple[ScoreWarning, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """Truth and estimate of the rows that have a truth, checked and of one shape.
+
+    `truth` is (rows, 1) codes for classification and (rows, outcomes) numbers for regression;
+    `estimate` (rows, levels or outcomes); all float64.
+    """
+
+    truth: Floats
+    estimate: Floats
+    weights: Floats | None
+    n_without_truth: int
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether every estimate is a finite number."""
+        return bool(np.isfinite(self.estimate).all())
+
+    def classified(self, levels: Sequence[str]) -> Classified:
+        """Return the rows as a class metric takes them."""
+        return Classified(
+            truth=self.truth[:, 0].astype(np.int64),
+            prob=self.estimate,
+            levels=tuple(levels),
+            weights=self.weights,
+        )
+
+    def measured(self) -> tuple[Measured, ...]:
+        """Return the rows as a metric of numbers takes them, one value for each outcome."""
+        return tuple(
+            Measured(truth=truth, estimate=estimate, weights=self.weights)
+            for truth, estimate in zip(self.truth.T, self.estimate.T, strict=True)
+        )
+
+
+def score(
+    names: Sequence[str] | None,
+    truth: ArrayLike,
+    estimate: ArrayLike,
+    levels: Sequence[str] | None,
+    mode: Mode,
+    weights: ArrayLike | None = None,
+) -> dict[str, float | None]:
+    """Return the values of metrics; see `scores`, which also returns warnings."""
+    return scores(names, truth, estimate, levels, mode, weights).values
+
+
+def scores(
+    names: Sequence[str] | None,
+    truth: ArrayLike,
+    estimate: ArrayLike,
+    levels: Sequence[str] | None,
+    mode: Mode,
+    weights: ArrayLike | None = None,
+) -> Scores:
+    """Return the values of metrics as yardstick 1.1.0 computes them, and warnings.
+
+    Rows without a truth are left out with a warning. Where an estimate is missing or infinite every
+    score is None: the model failed there, and dropping the row would praise it. Of several outcomes
+    each score is the mean over the outcomes.
+
+    Args:
+        names: metric names; None means the mode's defaults.
+        truth: codes of `levels`, (rows,), -1 where missing; or numbers, (rows,) or
+            (rows, outcomes), NaN where missing.
+        estimate: class probabilities, (rows, levels); or numbers of truth's shape.
+        levels: the classes in order, the first of two being the event; None for regression.
+        mode: "classification" or "regression".
+        weights: case weights, (rows,), not negative; None for equal ones.
+
+    Raises:
+        InvalidSpec: a name that no metric of the mode has.
+        InvalidData: shapes that do not fit, a code beyond the levels, or a negative weight.
+    """
+    chosen = metric_names(names, mode, "metrics")
+    rows = judged(truth, estimate, levels, mode, weights)
+    warnings = []
+    if rows.n_without_truth:
+        warnings.append(
+            ScoreWarning(
+                metric=None,
+                code="missing_truth",
+                message=f"{rows.n_without_truth} rows without a truth are left out.",
+            )
+        )
+    if not rows.is_finite:
+        warnings.append(
+            ScoreWarning(
+                metric=None,
+                code="estimate_not_finite",
+                message="Some estimates are missing or infinite: no score is defined.",
+            )
+        )
+        return Scores(values=dict.fromkeys(chosen), warnings=tuple(warnings))
+    values: dict[str, float | None] = {}
+    for name, found in _computed(chosen, rows, levels, mode).items():
+        values[name] = found.value if math.isfinite(found.value) else None
+        remarks = found.remarks
+        if values[name] is None and not remarks:
+            remarks = (Remark("undefined", "The score is undefined or infinite on these rows."),)
+        warnings += [
+            ScoreWarning(
+                metric=name, code=remark.code, levels=remark.levels, message=remark.message
+            )
+            for remark in remarks
+        ]
+    return Scores(values=values, warnings=tuple(warnings))
+
+
+def judged(
+    truth: ArrayLike,
+    estimate: ArrayLike,
+    levels: Sequence[str] | None,
+    mode: Mode,
+    weights: ArrayLike | None = None,
+) -> Judged:
+    """Return the rows that have a truth, in one shape; see `scores` for the arguments.
+
+    Raises:
+        InvalidData: shapes that do not fit, a code beyond the levels, or a negative weight.
+    """
+    true = _columns(truth)
+    found = _columns(estimate)
+    n = len(true)
+    if mode == "classification":
+        n_levels = len(levels or ())
+        _require(found.shape == (n, n_levels), f"probabilities ({n}, {n_levels})", found)
+        _require(true.shape == (n, 1), f"codes ({n},)", true)
+        _require(bool((true < n_levels).all()), f"codes below {n_levels}", true)
+        kept = true[:, 0] >= 0
+    else:
+        _require(found.shape == true.shape, f"numbers {true.shape}", found)
+        kept = np.logical_and.reduce(np.isfinite(true), axis=1)
+    weigh = None if weights is None else np.asarray(weights, dtype=np.float64)
+    if weigh is not None:
+        _require(weigh.shape == (n,), f"weights ({n},)", weigh)
+        _require(bool((weigh >= 0).all()), "weights of at least 0", weigh)
+    missing = n - int(kept.sum())
+    if missing:
+        true, found = true[kept], found[kept]
+        weigh = None if weigh is None else weigh[kept]
+    return Judged(truth=true, estimate=found, weights=weigh, n_without_truth=missing)
+
+
+def _computed(
+    names: Sequence[str], rows: Judged, levels: Sequence[str] | None, mode: Mode
+) -> dict[str, Score]:
+    # A division by zero or an overflow makes an undefined score, and is said as that.
+    with np.errstate(all="ignore"):
+        if mode == "classification":
+            data = rows.classified(levels or ())
+            return {name: CLASS_METRICS[name](data) for name in names}
+        outcomes = rows.measured()
+        return {
+            name: _averaged([NUMBER_METRICS[name](data) for data in outcomes]) for name in names
+        }
+
+
+def _columns(values: ArrayLike) -> Floats:
+    array = np.asarray(values, dtype=np.float64)
+    return array[:, None] if array.ndim == 1 else array
+
+
+def _averaged(found: Sequence[Score]) -> Score:
+    remarks = dict.fromkeys(remark for score in found for remark in score.remarks)
+    return Score(float(np.mean([score.value for score in found])), tuple(remarks))
+
+
+def _require(holds: bool, expected: str, received: Floats) -> None:
+    if not holds:
+        raise InvalidData(
+            f"Expected {expected} in what is scored. Received an array of shape {received.shape}."
+        )
