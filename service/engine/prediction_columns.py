@@ -1,0 +1,132 @@
+"""What a model must be given, and the rows of one request as columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.domain.datasets import NOMINAL_TYPES, NUMERIC_TYPES, Column, ColumnType
+from service.domain.errors import FieldError, InvalidData
+from service.domain.names import nearest
+from service.engine.recipe import Rows
+
+Layout = Literal["rows", "columns"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputColumns:
+    """The raw columns that a model reads, in order, and the words that mean missing in a CSV.
+
+    `columns` are of the training profile; the levels of a nominal one are those that the recipe
+    was fitted on. Other columns of new data are ignored.
+    """
+
+    columns: tuple[Column, ...]
+    na: tuple[str, ...]
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The columns' names, in order."""
+        return tuple(column.name for column in self.columns)
+
+    @cached_property
+    def numeric_names(self) -> tuple[str, ...]:
+        """The names of the columns of numbers, in order."""
+        return tuple(column.name for column in self.columns if column.is_numeric)
+
+    def check(self, types: Mapping[str, ColumnType]) -> None:
+        """Compare with the columns of some data.
+
+        Raises:
+            InvalidData: a column is missing (the nearest name is told), or holds categories where
+                the model reads numbers, or the other way round.
+        """
+        absent = [name for name in self.names if name not in types]
+        if absent:
+            raise absent_column(absent, types)
+        for column in self.columns:
+            kind = types[column.name]
+            # A logical column may be read as 0 and 1.
+            fits = (*NUMERIC_TYPES, "logical") if column.is_numeric else NOMINAL_TYPES
+            if kind not in fits:
+                wanted = "numbers" if column.is_numeric else "categories"
+                detail = (
+                    f"Expected {wanted} in column '{column.name}', as in training. Received a "
+                    f"column of type {kind}."
+                )
+                raise InvalidData(
+                    detail, errors=[FieldError(loc=(column.name,), msg=detail, received=kind)]
+                )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictionRows:
+    """Rows of a request as a `ColumnSource`: one float64 matrix and codes of the nominal columns.
+
+    The matrix's columns are `inputs.numeric_names`. `layout` is how the request was written and
+    its answer should be. What the methods return must not be written into.
+    """
+
+    inputs: InputColumns
+    layout: Layout
+    numbers: NDArray[np.float64]
+    nominal: Mapping[str, NDArray[np.int32]] = field(default_factory=dict)
+
+    @property
+    def n_rows(self) -> int:
+        """The number of rows."""
+        return len(self.numbers)
+
+    @property
+    def types(self) -> Mapping[str, ColumnType]:
+        """The types of the columns that the model reads, by name, in order."""
+        return {column.name: column.type for column in self.inputs.columns}
+
+    def matrix(self, names: Sequence[str], rows: slice) -> NDArray[np.float64]:
+        """Return numeric columns side by side, float64 (rows, names), NaN where missing."""
+        known = self.inputs.numeric_names
+        if tuple(names) == known:
+            return self.numbers[rows]
+        place = {name: index for index, name in enumerate(known)}
+        return self.numbers[rows, [place[name] for name in names]]
+
+    def numeric(self, name: str, rows: Rows = None) -> NDArray[np.float64]:
+        """Return the numbers of a column, float64 (rows,), NaN where missing."""
+        column = self.numbers[:, self.inputs.numeric_names.index(name)]
+        return column if rows is None else column[rows]
+
+    def codes(self, name: str, rows: Rows = None) -> NDArray[np.int32]:
+        """Return the 0-based levels of a nominal column, int32 (rows,), -1 where missing."""
+        column = self.nominal[name]
+        return column if rows is None else column[rows]
+
+    def category_levels(self, name: str) -> tuple[str, ...]:
+        """Return the levels that `codes` counts: those of the training rows."""
+        column = next(column for column in self.inputs.columns if column.name == name)
+        return column.levels or ()
+
+
+def absent_column(absent: Sequence[str], received: Iterable[str], where: str = "") -> InvalidData:
+    """Return the error for columns that are not there, with the nearest name that is."""
+    first = shown(absent[0])
+    near = nearest(absent[0], received)
+    detail = f"Expected a column '{first}'{where}. Received none of this name"
+    detail += f"; nearest is '{shown(near)}'." if near else "."
+    if len(absent) > 1:
+        others = ", ".join(f"'{shown(name)}'" for name in absent[1:4])
+        more = ", ..." if len(absent) > 4 else ""
+        detail += f" {len(absent) - 1} more are missing: {others}{more}."
+    return InvalidData(detail, errors=[FieldError(loc=(first,), msg=detail)])
+
+
+def shown(text: object) -> str:
+    """Return a value of a request as a message may hold it: short and encodable.
+
+    JSON allows lone surrogates in strings, which no answer can be encoded with.
+    """
+    return str(text)[:64].encode("utf-8", "replace").decode()

@@ -1,0 +1,181 @@
+"""The rows of a prediction request sent as JSON: two shapes, strictly read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from operator import itemgetter
+from typing import Any, NoReturn
+
+from service.domain.errors import FieldError, InvalidData
+from service.domain.names import did_you_mean
+from service.engine.prediction_cells import split
+from service.engine.prediction_columns import (
+    InputColumns,
+    PredictionRows,
+    absent_column,
+    shown,
+)
+
+SHAPES = 'Send {"rows": [{"x1": 0.5, "x2": 1}]} or {"columns": ["x1", "x2"], "data": [[0.5, 1]]}.'
+
+
+def parse_json(raw: bytes) -> dict[str, Any]:
+    """Return a request's JSON object, read as the standard has it and no wider.
+
+    NaN and Infinity are refused, a key given twice in one object is refused.
+
+    Raises:
+        InvalidData: the bytes are not UTF-8, not JSON, or not an object; the message shows ours.
+    """
+    try:
+        body = json.loads(
+            raw.decode("utf-8-sig"), object_pairs_hook=_object, parse_constant=_refuse_constant
+        )
+    except UnicodeDecodeError as error:
+        raise _refused(f"Expected UTF-8. Received other bytes at byte {error.start + 1}.") from None
+    except json.JSONDecodeError as error:
+        raise _refused(
+            f"Expected JSON. Received something else in line {error.lineno}, column "
+            f"{error.colno}: {error.msg}."
+        ) from None
+    except RecursionError:
+        raise _refused(f"Expected rows of cells. Received deeper nesting. {SHAPES}") from None
+    except ValueError:
+        raise _refused("Expected numbers. Received one of thousands of digits.") from None
+    if not isinstance(body, dict):
+        what = "a bare list" if isinstance(body, list) else f"a {type(body).__name__}"
+        raise _refused(f"Expected an object. Received {what}. {SHAPES}")
+    return body
+
+
+def from_json(body: Mapping[str, Any], inputs: InputColumns) -> PredictionRows:
+    """Return the rows of a body `{"rows": [...]}` or `{"columns": [...], "data": [[...]]}`.
+
+    Only the columns that the model reads are converted; others are ignored. null is missing. What
+    is missing is refused by the predictor, unless the recipe fills it in.
+
+    Args:
+        body: from `parse_json`.
+        inputs: the columns that the model reads.
+
+    Raises:
+        InvalidData: another shape, a column missing, a cell of another type; row and column are
+            named, rows from 1.
+    """
+    keys = set(body)
+    if keys == {"rows"}:
+        return _of_rows(_listed(body, "rows"), inputs)
+    if keys == {"columns", "data"}:
+        return _of_columns(_listed(body, "columns"), _listed(body, "data"), inputs)
+    if keys == {"columns", "data", "index"}:
+        raise _refused(
+            "Expected the members 'columns' and 'data'. Received also 'index', which "
+            'pandas\' to_dict("split") adds. Use to_dict("split", index=False).',
+            "index",
+        )
+    extra = sorted(keys - {"rows", "columns", "data"})
+    if extra:
+        near = did_you_mean(shown(extra[0]), ("rows", "columns", "data"))
+        raise _refused(
+            f"Expected 'rows', or 'columns' and 'data'. Received '{shown(extra[0])}'.{near} "
+            f"{SHAPES}",
+            shown(extra[0]),
+        )
+    found = " and ".join(f"'{key}'" for key in sorted(keys)) or "an empty object"
+    raise _refused(f"Expected 'rows', or 'columns' and 'data'. Received {found}. {SHAPES}")
+
+
+def _of_rows(rows: Sequence[Any], inputs: InputColumns) -> PredictionRows:
+    names = inputs.names
+    take = itemgetter(*names) if len(names) > 1 else lambda row: (row[names[0]],)
+    cells = []
+    for at, row in enumerate(rows):
+        if not isinstance(row, dict):
+            raise _refused(
+                f"Expected an object in row {at + 1}. Received {_kind(row)}. {SHAPES}", "rows", at
+            )
+        try:
+            cells.append(take(row))
+        except KeyError:
+            absent = [name for name in names if name not in row]
+            raise absent_column(absent, row, f" in row {at + 1}") from None
+    numbers, nominal = split(cells, inputs, "rows")
+    return PredictionRows(inputs=inputs, layout="rows", numbers=numbers, nominal=nominal)
+
+
+def _of_columns(
+    columns: Sequence[Any], data: Sequence[Any], inputs: InputColumns
+) -> PredictionRows:
+    place: dict[str, int] = {}
+    for at, name in enumerate(columns):
+        if not isinstance(name, str):
+            raise _refused(f"Expected names in 'columns'. Received {_kind(name)}.", "columns", at)
+        if name in place:
+            raise _refused(
+                f"Expected each column once. Received '{shown(name)}' twice.", "columns", at
+            )
+        place[name] = at
+    absent = [name for name in inputs.names if name not in place]
+    if absent:
+        raise absent_column(absent, place)
+    places = [place[name] for name in inputs.names]
+    take = itemgetter(*places) if len(places) > 1 else lambda row: (row[places[0]],)
+    cells = []
+    for at, row in enumerate(data):
+        if not isinstance(row, list):
+            raise _refused(
+                f"Expected a list in row {at + 1} of 'data'. Received {_kind(row)}. {SHAPES}",
+                "data",
+                at,
+            )
+        if len(row) != len(columns):
+            raise _refused(
+                f"Expected {len(columns)} values, one a column, in row {at + 1}. "
+                f"Received {len(row)}.",
+                "data",
+                at,
+            )
+        cells.append(take(row))
+    numbers, nominal = split(cells, inputs, "data")
+    return PredictionRows(inputs=inputs, layout="columns", numbers=numbers, nominal=nominal)
+
+
+def _listed(body: Mapping[str, Any], key: str) -> list[Any]:
+    value = body[key]
+    if not isinstance(value, list):
+        raise _refused(f"Expected a list in '{key}'. Received {_kind(value)}. {SHAPES}", key)
+    return value
+
+
+def _kind(value: object) -> str:
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return str(value).lower()
+        case list():
+            return "a list"
+        case dict():
+            return "an object"
+        case str():
+            return f"the text '{shown(value)}'"
+        case _:
+            return "a number"
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in members if names.count(name) > 1)
+        raise _refused(f"Expected each name once in an object. Received '{shown(twice)}' twice.")
+    return members
+
+
+def _refuse_constant(word: str) -> NoReturn:
+    raise _refused(f"Expected finite numbers. Received {word}. Send null for a missing value.")
+
+
+def _refused(detail: str, *loc: str | int) -> InvalidData:
+    return InvalidData(detail, errors=[FieldError(loc=loc, msg=detail)] if loc else ())
