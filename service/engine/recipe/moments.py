@@ -10,8 +10,8 @@ import numpy as np
 from service.domain.errors import InvalidData
 from service.engine.recipe.source import Floats
 
-# Beyond this a square could leave the range of a double.
-_SAFE = 1e150
+# Outside this a square could leave the range of a double.
+_SAFE = (1e-150, 1e150)
 
 
 class Moments(NamedTuple):
@@ -46,7 +46,7 @@ def moments(values: Floats) -> Moments:
     if low == high:
         return Moments(n, low, 0.0 if n > 1 else math.nan, low, high)
     unit = max(-low, high)
-    if unit < _SAFE:
+    if _SAFE[0] < unit < _SAFE[1]:
         mean, sd = _two_passes(x)
     else:
         mean, sd = (unit * moment for moment in _two_passes(x / unit))
