@@ -8,8 +8,10 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from sqlalchemy import make_url
 
@@ -106,15 +108,36 @@ def _database(url: str) -> Iterator[Finding]:
 def _backend(settings: Settings) -> Iterator[Finding]:
     os.environ["KERAS_BACKEND"] = settings.backend
     executor = ProcessExecutor(device="auto")
-    try:
-        # What a worker does when it starts, in a child of its own.
-        environment = executor.start()
-    except Exception as error:
-        detail = f"{settings.backend} does not start: {error}"
-        yield Finding(subject="backend", works=False, detail=detail)
-        return
-    finally:
-        executor.close()
-    versions = ", ".join(f"{name} {version}" for name, version in environment.versions.items())
-    yield Finding(subject="backend", works=True, detail=versions)
+    with _children_complain_to() as complaints:
+        try:
+            # What a worker does when it starts, in a child of its own.
+            environment = executor.start()
+        except Exception as error:
+            why = _last_line(complaints) or str(error)
+            detail = f"{settings.backend} does not start: {why}"
+            yield Finding(subject="backend", works=False, detail=detail)
+            return
+        finally:
+            executor.close()
+    told = [f"{name} {value}" for name, value in environment.versions.items() if value]
+    yield Finding(subject="backend", works=True, detail=", ".join(told))
     yield Finding(subject="device", works=True, detail=environment.device)
+
+
+@contextmanager
+def _children_complain_to() -> Iterator[IO[bytes]]:
+    """Yield a file that gets what children write to standard error: TensorFlow greets at length."""
+    with tempfile.TemporaryFile() as complaints:
+        ours = os.dup(2)
+        os.dup2(complaints.fileno(), 2)
+        try:
+            yield complaints
+        finally:
+            os.dup2(ours, 2)
+            os.close(ours)
+
+
+def _last_line(complaints: IO[bytes]) -> str:
+    complaints.seek(0)
+    lines = complaints.read().decode(errors="replace").strip().splitlines()
+    return lines[-1] if lines else ""
