@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import ArrayLike
+
+from service.domain.errors import InvalidData, InvalidSpec
+from service.engine.metrics import metric_names, score
+
+
+def test_defaults_are_those_of_tune() -> None:
+    assert metric_names(None, "classification") == ("roc_auc", "accuracy", "brier_class")
+    assert metric_names(None, "regression") == ("rmse", "rsq")
+
+
+def test_names_are_kept_in_order_and_once() -> None:
+    assert metric_names(["mcc", "kap", "mcc"], "classification") == ("mcc", "kap")
+
+
+def test_an_unknown_name_is_refused_with_the_nearest_and_its_place() -> None:
+    with pytest.raises(InvalidSpec, match="Did you mean 'accuracy'") as caught:
+        metric_names(["kap", "acuracy", "xyz"], "classification", "evaluate", 0, "metrics")
+    assert [error.loc for error in caught.value.errors] == [
+        ("evaluate", 0, "metrics", 1),
+        ("evaluate", 0, "metrics", 2),
+    ]
+
+
+def test_a_metric_of_the_other_mode_is_refused_as_such() -> None:
+    with pytest.raises(InvalidSpec, match="Received 'rmse', a metric of regression"):
+        metric_names(["rmse"], "classification")
+    with pytest.raises(InvalidSpec, match="Received 'accuracy', a metric of classification"):
+        score(["accuracy"], [1.0], [1.0], None, "regression")
+
+
+@pytest.mark.parametrize(
+    ("truth", "estimate", "weights"),
+    [
+        ([0, 1], [[0.5, 0.5]], None),
+        ([0, 1], [[0.2, 0.3, 0.5]] * 2, None),
+        ([0, 2], [[0.5, 0.5]] * 2, None),
+        ([[0], [1]], [0.5, 0.5], None),
+        ([0, 1], [[0.5, 0.5]] * 2, [1.0]),
+        ([0, 1], [[0.5, 0.5]] * 2, [1.0, -1.0]),
+        ([0, 1], [[0.5, 0.5]] * 2, [1.0, np.nan]),
+    ],
+)
+def test_what_does_not_fit_together_is_refused(
+    truth: ArrayLike, estimate: ArrayLike, weights: ArrayLike | None
+) -> None:
+    with pytest.raises(InvalidData, match="in what is scored"):
+        score(["accuracy"], truth, estimate, ("a", "b"), "classification", weights)
