@@ -146,6 +146,13 @@ class LeaseLost(FitpointError):
     title = "The lease was lost"
 
 
+class CancelRequested(FitpointError):
+    """A job cannot succeed any more, because a cancel was accepted: acknowledge the cancel."""
+
+    code = "cancel-requested"
+    title = "A cancel was requested"
+
+
 def error_types() -> Mapping[str, type[FitpointError]]:
     """Return every error class of the tree by its `code`."""
     found: dict[str, type[FitpointError]] = {}

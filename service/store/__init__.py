@@ -1,0 +1,1 @@
+"""What is remembered: datasets, jobs, histories, events, models and workers, in one database."""

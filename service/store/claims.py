@@ -1,0 +1,208 @@
+"""Claimed jobs: what a worker may write, all of it under the token that its claim gave."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import func, or_, select, update
+
+from service.domain.errors import CancelRequested, Conflict, FitpointError
+from service.domain.evaluations import Evaluation
+from service.domain.history import EpochRecord
+from service.domain.jobs import Claim, Environment, JobState, Progress
+from service.domain.models import FittedModel, RegisteredModel
+from service.store import epochs, evaluations, events, jobs, logs, models
+from service.store.fence import held, lease_lost, leave_running, require_held
+from service.store.job_rows import is_state
+from service.store.rescue import child_died, rescue, retry_later
+from service.store.sessions import WriteSession, clock_of
+from service.store.tables import JobRow
+
+__all__ = [
+    "LEASE_SECONDS",
+    "acknowledge_cancel",
+    "child_died",
+    "claim",
+    "fail",
+    "heartbeat",
+    "log",
+    "record_epochs",
+    "release",
+    "rescue",
+    "retry_later",
+    "succeed",
+]
+
+# Six heartbeats of 5 s.
+LEASE_SECONDS = 30.0
+
+
+def claim(s: WriteSession, worker_id: str, lease_seconds: float = LEASE_SECONDS) -> Claim | None:
+    """Take the oldest job of the highest priority that is due (T2), or return None."""
+    clock = clock_of(s)
+    now = clock.lease()
+    # A back-off of an earlier boot has passed.
+    due = or_(
+        JobRow.run_after.is_(None),
+        JobRow.run_after_clock != now.source,
+        JobRow.run_after <= now.seconds,
+    )
+    first = (
+        select(JobRow.id)
+        .where(is_state(JobState.QUEUED), due)
+        .order_by(JobRow.priority.desc(), JobRow.id)
+        .limit(1)
+        .scalar_subquery()
+    )
+    row = s.execute(
+        update(JobRow)
+        .where(JobRow.id == first, is_state(JobState.QUEUED))
+        .values(
+            state=JobState.RUNNING.value,
+            attempt=JobRow.attempt + 1,
+            lease_token=JobRow.lease_token + 1,
+            lease_owner=worker_id,
+            lease_until=now.seconds + lease_seconds,
+            lease_clock=now.source,
+            started_at=func.coalesce(JobRow.started_at, clock.utc()),
+            run_after=None,
+            run_after_clock=None,
+            epoch=0,
+            trials_done=0,
+            eta_seconds=None,
+        )
+        .returning(JobRow.id, JobRow.lease_token)
+    ).one_or_none()
+    if row is None:
+        return None
+    events.append_state(s, row.id, row.lease_token, JobState.RUNNING)
+    return Claim(job=jobs.get(s, row.id), token=row.lease_token)
+
+
+def heartbeat(
+    s: WriteSession, job_id: str, token: int, lease_seconds: float = LEASE_SECONDS
+) -> bool:
+    """Extend the lease (T3) and return whether a cancel was asked for."""
+    return _extend(s, job_id, token, lease_seconds)
+
+
+def record_epochs(
+    s: WriteSession,
+    job_id: str,
+    token: int,
+    records: Sequence[EpochRecord],
+    progress: Progress,
+    lease_seconds: float = LEASE_SECONDS,
+) -> bool:
+    """Keep epoch records and how far the job is, extend the lease (T4); return as `heartbeat`.
+
+    A record that is there already stays as it is and is told to nobody again; where its metrics
+    are others, the event `nondeterminism_detected` says so.
+
+    Raises:
+        Conflict: an epoch is missing before the ones given.
+    """
+    cancel_asked = _extend(
+        s,
+        job_id,
+        token,
+        lease_seconds,
+        epoch=progress.epoch,
+        epochs=progress.epochs,
+        trials_done=progress.trials_done,
+        trials=progress.trials,
+        eta_seconds=progress.eta_seconds,
+    )
+    attempt = require_held(s, job_id, token).attempt
+    appended = epochs.append(s, job_id, attempt, records)
+    events.append(s, job_id, token, "epoch", [record.as_row() for record in appended.new])
+    events.append(s, job_id, token, "nondeterminism_detected", appended.differing)
+    return cancel_asked
+
+
+def log(s: WriteSession, job_id: str, token: int, lines: Sequence[str]) -> None:
+    """Keep lines that the job printed."""
+    logs.append(s, job_id, require_held(s, job_id, token).attempt, lines)
+
+
+def succeed(
+    s: WriteSession,
+    job_id: str,
+    token: int,
+    *,
+    model: FittedModel,
+    name: str | None,
+    evaluations: Sequence[Evaluation],
+    environment: Environment,
+) -> RegisteredModel:
+    """End a job as succeeded, with its model and evaluations (T5); the model's files are durable.
+
+    Without a name the model has the job's id for one.
+
+    Raises:
+        CancelRequested: a cancel was accepted meanwhile; acknowledge it instead.
+    """
+    job = require_held(s, job_id, token)
+    if job.cancel_requested_at is not None:
+        raise CancelRequested(
+            f"Expected no cancel of job '{job_id}'. One was accepted, so it cannot succeed. "
+            "Acknowledge the cancel."
+        )
+    leave_running(
+        s,
+        job,
+        JobState.SUCCEEDED,
+        environment=environment,
+        model_sha256=model.artifact_sha256,
+    )
+    _keep_evaluations(s, job_id, evaluations)
+    return models.publish(s, job_id, name or job_id, model)
+
+
+def fail(
+    s: WriteSession,
+    job_id: str,
+    token: int,
+    error: FitpointError,
+    environment: Environment | None = None,
+) -> JobState:
+    """End a job as failed (T6), or as cancelled when a cancel was accepted; return which."""
+    job = require_held(s, job_id, token)
+    return leave_running(s, job, JobState.FAILED, error=error, environment=environment)
+
+
+def acknowledge_cancel(s: WriteSession, job_id: str, token: int) -> JobState:
+    """End a job as cancelled after a cancel was asked for (T11).
+
+    Raises:
+        Conflict: no cancel was asked for.
+    """
+    job = require_held(s, job_id, token)
+    if job.cancel_requested_at is None:
+        raise Conflict(f"Expected a cancel of job '{job_id}' to acknowledge. None was asked for.")
+    return leave_running(s, job, JobState.CANCELLED)
+
+
+def release(s: WriteSession, job_id: str, token: int) -> JobState:
+    """Put a job back into the queue when its worker drains (T8); no counter is touched."""
+    return leave_running(s, require_held(s, job_id, token), JobState.QUEUED)
+
+
+def _keep_evaluations(s: WriteSession, job_id: str, given: Sequence[Evaluation]) -> None:
+    for evaluation in given:
+        evaluations.add(s, job_id, evaluation, requested=True)
+
+
+def _extend(
+    s: WriteSession, job_id: str, token: int, lease_seconds: float, **values: float | None
+) -> bool:
+    now = clock_of(s).lease()
+    row = s.execute(
+        update(JobRow)
+        .where(held(job_id, token))
+        .values(lease_until=now.seconds + lease_seconds, lease_clock=now.source, **values)
+        .returning(JobRow.cancel_requested_at)
+    ).one_or_none()
+    if row is None:
+        lease_lost(job_id, token)
+    return row.cancel_requested_at is not None

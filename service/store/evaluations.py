@@ -1,0 +1,58 @@
+"""Scores: those a job's spec asked for, and those its model was given later."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+from sqlalchemy import delete, func, insert, select
+
+from service.domain.evaluations import Evaluation
+from service.store import ids
+from service.store.encoding import words_for_floats
+from service.store.sessions import ReadSession, WriteSession, clock_of
+from service.store.tables import EvaluationRow
+
+
+def of_jobs(
+    s: ReadSession, job_ids: Iterable[str], *, requested_only: bool
+) -> Mapping[str, tuple[Evaluation, ...]]:
+    """Return the evaluations of jobs and their models, by job id, in the order of writing."""
+    query = (
+        select(EvaluationRow.job_id, EvaluationRow.evaluation)
+        .where(EvaluationRow.job_id.in_(list(job_ids)))
+        .order_by(EvaluationRow.job_id, EvaluationRow.position)
+    )
+    if requested_only:
+        query = query.where(EvaluationRow.requested)
+    found: defaultdict[str, tuple[Evaluation, ...]] = defaultdict(tuple)
+    for row in s.execute(query):
+        found[row.job_id] += (Evaluation.model_validate(row.evaluation),)
+    return found
+
+
+def add(s: WriteSession, job_id: str, evaluation: Evaluation, *, requested: bool) -> Evaluation:
+    """Add an evaluation to a job's model; it gets an id when it has none."""
+    at = clock_of(s).utc()
+    if not evaluation.id:
+        evaluation = evaluation.model_copy(update={"id": ids.new_id("ev", at)})
+    position = s.scalar(
+        select(func.coalesce(func.max(EvaluationRow.position), 0) + 1).where(
+            EvaluationRow.job_id == job_id
+        )
+    )
+    row = {
+        "id": evaluation.id,
+        "job_id": job_id,
+        "position": position,
+        "requested": requested,
+        "created_at": at,
+        "evaluation": words_for_floats(evaluation.model_dump()),
+    }
+    s.execute(insert(EvaluationRow), [row])
+    return evaluation
+
+
+def drop_later_ones(s: WriteSession, job_id: str) -> None:
+    """Remove the evaluations that the job did not ask for: they were its model's."""
+    s.execute(delete(EvaluationRow).where(EvaluationRow.job_id == job_id, ~EvaluationRow.requested))

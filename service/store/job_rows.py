@@ -1,0 +1,71 @@
+"""Rows of jobs: how a state is asked for, and the values that leave the store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, literal, select
+
+from service.domain.evaluations import Evaluation
+from service.domain.jobs import Job, JobState, Progress
+from service.store import evaluations
+from service.store.sessions import ReadSession
+from service.store.tables import JobRow, ModelRow
+
+
+def is_state(state: JobState) -> ColumnElement[bool]:
+    """Return the condition that a job is in `state`, in the words of a partial index's condition.
+
+    A state given as a parameter would not be known when SQLite chooses the index.
+    """
+    equal = JobRow.state == literal(state.value, literal_execute=True)
+    return and_(equal, JobRow.finished_at.is_not(None)) if state.is_terminal else equal
+
+
+def as_jobs(s: ReadSession, rows: Sequence[JobRow], *, with_spec: bool) -> list[Job]:
+    """Return rows as values, with their models and the evaluations that their specs asked for."""
+    job_ids = [row.id for row in rows]
+    models = {
+        row.job_id: row.id
+        for row in s.execute(
+            select(ModelRow.job_id, ModelRow.id).where(ModelRow.job_id.in_(job_ids))
+        )
+    }
+    scores = evaluations.of_jobs(s, job_ids, requested_only=True)
+    return [_job(row, models, scores, row.spec if with_spec else {}) for row in rows]
+
+
+def _job(
+    row: JobRow,
+    models: Mapping[str, str],
+    scores: Mapping[str, tuple[Evaluation, ...]],
+    spec: dict[str, Any],
+) -> Job:
+    return Job(
+        id=row.id,
+        kind=row.kind,
+        name=row.name,
+        state=JobState(row.state),
+        spec=spec,
+        spec_sha256=row.spec_sha256,
+        attempt=row.attempt,
+        priority=row.priority,
+        created_at=row.created_at,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+        cancel_requested_at=row.cancel_requested_at,
+        progress=Progress(
+            epoch=row.epoch,
+            epochs=row.epochs,
+            trials_done=row.trials_done,
+            trials=row.trials,
+            eta_seconds=row.eta_seconds,
+        ),
+        error=row.error,
+        model_id=models.get(row.id),
+        evaluations=scores.get(row.id, ()),
+        device=row.device,
+        versions=row.versions,
+        tags=row.tags,
+    )

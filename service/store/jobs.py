@@ -1,0 +1,307 @@
+"""Jobs as clients see them: submitted, looked up, cancelled, tried again, removed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import delete as delete_from
+from sqlalchemy import func, insert, or_, select, update
+from sqlalchemy.orm import defer
+
+from service.domain.datasets import Dataset
+from service.domain.errors import Conflict, NotFound
+from service.domain.jobs import Job, JobState
+from service.domain.schema import Value
+from service.store import datasets, events, ids, job_rows
+from service.store.pages import Page, page_of
+from service.store.sessions import ReadSession, WriteSession, clock_of
+from service.store.tables import (
+    DatasetRow,
+    EpochRow,
+    JobDatasetRow,
+    JobRow,
+    ModelNameRow,
+    ModelRow,
+)
+
+_ENDED = tuple(state.value for state in JobState if state.is_terminal)
+
+
+class NewJob(Value):
+    """A request to train, validated and resolved.
+
+    `datasets` gives the dataset id for every name (or id) by which the spec means a dataset;
+    `epochs` is the most that the job can run.
+    """
+
+    spec: dict[str, Any]
+    spec_sha256: str
+    kind: str
+    name: str | None = None
+    priority: int = 0
+    tags: dict[str, str] = {}  # noqa: RUF012 (pydantic copies it)
+    epochs: int
+    trials: int = 1
+    datasets: dict[str, str]
+
+
+def submit(s: WriteSession, new: NewJob) -> Job:
+    """Queue a job (T1). It is accepted once the transaction is committed, not before.
+
+    Raises:
+        NotFound: a dataset was deleted since the spec was resolved.
+        Conflict: the name is an alias.
+        InvalidSpec: the name has the form of an id, or a text cannot be stored.
+    """
+    _require_model_name(s, new.name)
+    found = {
+        row.id: row.sha256
+        for row in s.execute(
+            select(DatasetRow.id, DatasetRow.sha256).where(
+                DatasetRow.id.in_(list(new.datasets.values()))
+            )
+        )
+    }
+    for spec_name, dataset_id in new.datasets.items():
+        if dataset_id not in found:
+            raise NotFound(f"Expected dataset '{spec_name}' to exist. It was deleted just now.")
+    at = clock_of(s).utc()
+    job_id = ids.new_id("job", at, s.scalar(select(func.max(JobRow.id))))
+    row = {
+        "id": job_id,
+        "kind": new.kind,
+        "name": new.name,
+        "state": JobState.QUEUED.value,
+        "spec_sha256": new.spec_sha256,
+        "priority": new.priority,
+        "tags": new.tags,
+        "created_at": at,
+        "attempt": 0,
+        "stalls": 0,
+        "errors": 0,
+        "losses": 0,
+        "lease_token": 0,
+        "epoch": 0,
+        "epochs": new.epochs,
+        "trials_done": 0,
+        "trials": new.trials,
+        "first_event": 0,
+        "spec": new.spec,
+    }
+    s.execute(insert(JobRow), [row])
+    if new.datasets:
+        links = [
+            {
+                "job_id": job_id,
+                "spec_name": spec_name,
+                "dataset_id": dataset_id,
+                "sha256": found[dataset_id],
+            }
+            for spec_name, dataset_id in new.datasets.items()
+        ]
+        s.execute(insert(JobDatasetRow), links)
+    events.append_state(s, job_id, 0, JobState.QUEUED)
+    return get(s, job_id)
+
+
+def get(s: ReadSession, job_id: str) -> Job:
+    """Return a job by id, or raise NotFound."""
+    require(s, job_id)
+    rows = s.scalars(select(JobRow).where(JobRow.id == job_id)).all()
+    return job_rows.as_jobs(s, rows, with_spec=True)[0]
+
+
+def require(s: ReadSession, job_id: str) -> None:
+    """Raise NotFound when there is no such job."""
+    known = ids.is_id(job_id) and s.scalar(select(JobRow.id).where(JobRow.id == job_id))
+    if not known:
+        raise NotFound(f"Expected the id of a job. Nothing has the id {job_id[:64]!a}.")
+
+
+def page(
+    s: ReadSession,
+    limit: int = 20,
+    after: str | None = None,
+    state: JobState | None = None,
+    kind: str | None = None,
+    dataset: str | None = None,
+    name: str | None = None,
+) -> Page[Job]:
+    """Return jobs, newest first, with an empty `spec`; every filter that is given must match.
+
+    `dataset` is an id or a name; a name also finds jobs whose dataset of that name was deleted.
+    """
+    query = select(JobRow).options(defer(JobRow.spec, raiseload=True))
+    cursor = ids.require_cursor(after, "job")
+    if cursor is not None:
+        query = query.where(JobRow.id < cursor)
+    if state is not None:
+        query = query.where(job_rows.is_state(state))
+    if kind is not None:
+        query = query.where(JobRow.kind == kind)
+    if name is not None:
+        query = query.where(JobRow.name == name)
+    if dataset is not None:
+        meant = select(DatasetRow.id).where(
+            or_(DatasetRow.id == dataset, DatasetRow.name == dataset)
+        )
+        users = select(JobDatasetRow.job_id).where(
+            or_(JobDatasetRow.spec_name == dataset, JobDatasetRow.dataset_id.in_(meant))
+        )
+        query = query.where(JobRow.id.in_(users))
+    rows = s.scalars(query.order_by(JobRow.id.desc()).limit(limit + 1)).all()
+    kept, following = page_of(rows, limit, lambda row: row.id)
+    return Page(
+        data=job_rows.as_jobs(s, kept, with_spec=False),
+        has_more=following is not None,
+        next=following,
+    )
+
+
+def counts(s: ReadSession) -> dict[str, int]:
+    """Return how many jobs are in each state."""
+    return {
+        state.value: s.scalar(
+            select(func.count()).select_from(JobRow).where(job_rows.is_state(state))
+        )
+        or 0
+        for state in JobState
+    }
+
+
+def datasets_of(s: ReadSession, job_id: str) -> dict[str, Dataset]:
+    """Return the job's datasets by the name its spec uses; deleted ones are not among them."""
+    require(s, job_id)
+    links = s.execute(
+        select(JobDatasetRow.spec_name, JobDatasetRow.dataset_id).where(
+            JobDatasetRow.job_id == job_id, JobDatasetRow.dataset_id.is_not(None)
+        )
+    ).all()
+    found = datasets.by_id(s, {link.dataset_id for link in links})
+    return {link.spec_name: found[link.dataset_id] for link in links}
+
+
+def request_cancel(s: WriteSession, job_id: str) -> Job:
+    """Cancel a queued job at once, ask a running one to stop (T10); asking again changes nothing.
+
+    The state of the answer tells which: `cancelled`, or `running` with `cancel_requested_at`.
+
+    Raises:
+        Conflict: the job has succeeded or failed.
+    """
+    require(s, job_id)
+    at = clock_of(s).utc()
+    token = s.scalar(
+        update(JobRow)
+        .where(JobRow.id == job_id, JobRow.state == JobState.QUEUED.value)
+        .values(state=JobState.CANCELLED.value, cancel_requested_at=at, finished_at=at)
+        .returning(JobRow.lease_token)
+    )
+    if token is not None:
+        events.append_state(s, job_id, token, JobState.CANCELLED)
+        return get(s, job_id)
+    s.execute(
+        update(JobRow)
+        .where(
+            JobRow.id == job_id,
+            JobRow.state == JobState.RUNNING.value,
+            JobRow.cancel_requested_at.is_(None),
+        )
+        .values(cancel_requested_at=at)
+    )
+    job = get(s, job_id)
+    if job.state in (JobState.SUCCEEDED, JobState.FAILED):
+        raise Conflict(
+            f"Expected a queued or running job. Job '{job_id}' has already {job.state.value}."
+        )
+    return job
+
+
+def retry(s: WriteSession, job_id: str) -> Job:
+    """Queue a failed or cancelled job again, as if it were new; only its events and log remain.
+
+    Raises:
+        Conflict: the job is in another state, a dataset is gone, or its name is an alias now.
+    """
+    job = get(s, job_id)
+    if job.state not in (JobState.FAILED, JobState.CANCELLED):
+        raise Conflict(f"Expected a failed or cancelled job. Job '{job_id}' is {job.state.value}.")
+    _require_model_name(s, job.name)
+    gone = s.scalar(
+        select(JobDatasetRow.spec_name).where(
+            JobDatasetRow.job_id == job_id, JobDatasetRow.dataset_id.is_(None)
+        )
+    )
+    if gone is not None:
+        raise Conflict(f"Expected dataset '{gone}' to exist. It was deleted; submit a new job.")
+    token = s.scalar(
+        update(JobRow)
+        .where(JobRow.id == job_id, JobRow.state == job.state.value)
+        .values(
+            state=JobState.QUEUED.value,
+            # Nobody holds it, but each run of a job must have a token of its own to end under.
+            lease_token=JobRow.lease_token + 1,
+            started_at=None,
+            finished_at=None,
+            cancel_requested_at=None,
+            stalls=0,
+            errors=0,
+            losses=0,
+            run_after=None,
+            run_after_clock=None,
+            epoch=0,
+            trials_done=0,
+            eta_seconds=None,
+            device=None,
+            versions=None,
+            error_code=None,
+            error=None,
+            first_event=events.last(s, job_id) + 1,
+        )
+        .returning(JobRow.lease_token)
+    )
+    if token is None:
+        raise Conflict(f"Expected job '{job_id}' to stay as it was. It changed; look again.")
+    # Histories of two runs never mix: the new one may be trained on another machine.
+    s.execute(delete_from(EpochRow).where(EpochRow.job_id == job_id))
+    events.append_state(s, job_id, token, JobState.QUEUED)
+    return get(s, job_id)
+
+
+def delete(s: WriteSession, job_id: str) -> None:
+    """Remove an ended job with its history, events, log and models (T12).
+
+    Raises:
+        Conflict: the job has not ended, or an alias points at its model.
+    """
+    job = get(s, job_id)
+    alias = s.scalar(
+        select(ModelNameRow.name)
+        .join(ModelRow, ModelNameRow.alias_of == ModelRow.id)
+        .where(ModelRow.job_id == job_id)
+        .limit(1)
+    )
+    if alias is not None:
+        raise Conflict(
+            f"Expected no alias on the job's model. '{alias}' points at it. Move the alias first."
+        )
+    removed = s.scalar(
+        delete_from(JobRow)
+        .where(JobRow.id == job_id, JobRow.state.in_(_ENDED))
+        .returning(JobRow.id)
+    )
+    if removed is None:
+        raise Conflict(
+            f"Expected an ended job. Job '{job_id}' is {job.state.value}. Cancel it first."
+        )
+
+
+def _require_model_name(s: ReadSession, name: str | None) -> None:
+    if name is None:
+        return
+    ids.refuse_lookalike(name)
+    alias = select(ModelNameRow.name).where(
+        ModelNameRow.name == name, ModelNameRow.alias_of.is_not(None)
+    )
+    if s.scalar(alias) is not None:
+        raise Conflict(f"Expected a name for a model. '{name}' is an alias. Choose another name.")

@@ -1,0 +1,247 @@
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text, update
+from sqlalchemy.exc import IntegrityError
+
+from service.domain.errors import Unavailable
+from service.store import claims, migrations
+from service.store.database import Database
+from service.store.tables import EventRow, JobRow, Table
+from tests.store import samples
+
+ROOT = Path(__file__).parents[2]
+
+
+def schema(url: str) -> dict[str, str]:
+    """Return the SQL of everything in the database, by name, without its line breaks."""
+    query = text("SELECT name, sql FROM sqlite_master WHERE tbl_name <> 'alembic_version'")
+    with closing(Database.open(url)) as database, database.read() as s:
+        return {name: re.sub(r"\s+", " ", sql or "") for name, sql in s.execute(query)}
+
+
+def alembic(url: str, *arguments: str) -> None:
+    """Run Alembic's own command line on pyproject.toml, as a developer does."""
+    subprocess.run(
+        [sys.executable, "-m", "alembic", "-x", f"url={url}", *arguments],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    )
+
+
+def test_migrations_make_what_the_tables_describe(url: str, tmp_path: Path) -> None:
+    made = f"sqlite:///{tmp_path}/made.db"
+    with closing(Database.open(made)) as database, database.alter() as connection:
+        Table.metadata.create_all(connection)
+    migrated = schema(url)
+    assert migrated == schema(made)
+    assert {"jobs", "ix_jobs_queued", "uq_events_done", "tokens_only_grow"} <= migrated.keys()
+
+
+def test_down_and_up_again_gives_the_same_schema(url: str) -> None:
+    before = schema(url)
+    alembic(url, "downgrade", "base")
+    assert migrations.current(url) is None
+    assert not {name for name in schema(url) if not name.startswith("sqlite_")}
+    alembic(url, "upgrade", "head")
+    assert schema(url) == before
+
+
+def test_migrating_again_keeps_the_rows_and_changes_nothing(url: str) -> None:
+    with closing(Database.open(url)) as database:
+        job = samples.submit(database)
+        before = schema(url)
+        migrations.migrate(url)
+        assert samples.get(database, job.id) == job
+    assert schema(url) == before
+    assert migrations.current(url) == migrations.head()
+
+
+def test_a_file_that_is_not_there_has_no_version_and_is_not_made(tmp_path: Path) -> None:
+    path = tmp_path / "none.db"
+    assert migrations.current(f"sqlite:///{path}") is None
+    assert not path.exists()
+
+
+def test_a_database_of_a_newer_version_is_refused_untouched(url: str) -> None:
+    with closing(Database.open(url)) as database, database.write() as s:
+        s.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    before = schema(url)
+    with pytest.raises(Unavailable, match="9999"):
+        migrations.migrate(url)
+    assert schema(url) == before
+    assert migrations.current(url) == "9999"
+
+
+def test_alembic_demands_a_url_and_makes_no_scripts(url: str) -> None:
+    for arguments in (["current"], ["-x", f"url={url}", "upgrade", "head", "--sql"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "alembic", *arguments], cwd=ROOT, capture_output=True, text=True
+        )
+        assert done.returncode != 0
+        assert "Expected" in done.stderr + done.stdout
+
+
+def test_processes_that_start_at_once_migrate_once(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/new.db"
+    script = """
+import sys
+from service.store import migrations
+print("ready", flush=True)
+sys.stdin.readline()
+migrations.migrate(sys.argv[1])
+print(migrations.current(sys.argv[1]))
+"""
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-W", "error", "-c", script, url],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(3)
+    ]
+    for process in started:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in started:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+    for process in started:
+        out, err = process.communicate(timeout=15)
+        assert (process.returncode, out.strip()) == (0, migrations.head()), err
+
+
+def test_a_wheel_carries_its_migrations_inside_the_package(tmp_path: Path) -> None:
+    """The layout that pyproject.toml's force-include gives, run from another folder."""
+    for folder in ("domain", "store"):
+        shutil.copytree(ROOT / "service" / folder, tmp_path / "site" / "service" / folder)
+    shutil.copy(ROOT / "service" / "__init__.py", tmp_path / "site" / "service")
+    shutil.copytree(ROOT / "alembic", tmp_path / "site" / "service" / "_alembic")
+    url = f"sqlite:///{tmp_path}/wheel.db"
+    script = """
+import sys
+import service
+from service.store import migrations
+assert service.__file__.startswith(sys.argv[2]), service.__file__
+migrations.migrate(sys.argv[1])
+"""
+    subprocess.run(
+        [sys.executable, "-c", script, url, str(tmp_path)],
+        cwd=tmp_path / "site",
+        env={"PYTHONPATH": str(tmp_path / "site")},
+        check=True,
+    )
+    assert migrations.current(url) == migrations.head()
+
+
+def test_a_folder_with_percent_signs_is_found(tmp_path: Path) -> None:
+    package = tmp_path / "100%(here)s" / "service"
+    (package / "_alembic").mkdir(parents=True)
+    assert migrations.script_location(package) == package / "_alembic"
+    (package / "_alembic").rmdir()
+    assert migrations.script_location(package) == package.parent / "alembic"
+
+
+def test_rows_that_point_nowhere_undo_the_migration(database: Database) -> None:
+    job = samples.submit(database)
+    with pytest.raises(Unavailable, match="events"), database.alter() as connection:
+        connection.execute(text("DELETE FROM jobs"))
+    assert samples.get(database, job.id).id == job.id
+    with pytest.raises(IntegrityError, match="FOREIGN KEY"), database.write() as s:
+        s.execute(text("INSERT INTO job_datasets VALUES ('none', 'x', NULL, 'x')"))
+
+
+@pytest.mark.parametrize(
+    ("values", "constraint"),
+    [
+        ({"kind": "guess"}, "ck_jobs_kind"),
+        ({"state": "aborting"}, "ck_jobs_state"),
+        ({"state": "running"}, "ck_jobs_running_is_leased"),
+        ({"lease_owner": "wrk_a"}, "ck_jobs_running_is_leased"),
+        (
+            {"state": "running", "lease_owner": "wrk_a", "lease_until": 1.0},
+            "ck_jobs_running_is_leased",
+        ),
+        ({"state": "failed", "error_code": "x", "error": {}}, "ck_jobs_ended_has_time"),
+        ({"error_code": "x", "error": {}}, "ck_jobs_failed_has_code"),
+        ({"error": {}}, "ck_jobs_code_has_error"),
+        ({"model_sha256": "x"}, "ck_jobs_model_only_of_success"),
+        ({"state": "succeeded", "finished_at": samples.NOW}, "ck_jobs_fit_leaves_model"),
+        ({"cancel_requested_at": samples.NOW}, "ck_jobs_cancel_is_kept"),
+        (
+            {
+                "state": "succeeded",
+                "finished_at": samples.NOW,
+                "model_sha256": "x",
+                "cancel_requested_at": samples.NOW,
+            },
+            "ck_jobs_cancel_is_kept",
+        ),
+        ({"state": "cancelled", "finished_at": samples.NOW}, "ck_jobs_cancelled_was_asked"),
+        ({"run_after": 1.0}, "ck_jobs_run_after_clock"),
+        ({"lease_token": 0, "attempt": 1}, "ck_jobs_counters"),
+        ({"stalls": -1}, "ck_jobs_counters"),
+    ],
+)
+def test_the_database_itself_refuses_a_job_that_contradicts_itself(
+    database: Database, values: dict[str, Any], constraint: str
+) -> None:
+    job = samples.submit(database)
+    with pytest.raises(IntegrityError, match=constraint), database.write() as s:
+        s.execute(update(JobRow).where(JobRow.id == job.id).values(values))
+    assert samples.get(database, job.id) == job
+
+
+def test_the_database_itself_keeps_events_tokens_and_ends(database: Database) -> None:
+    job_id, token = samples.submit_and_claim(database)
+    with pytest.raises(IntegrityError, match="append-only"), database.write() as s:
+        s.execute(update(EventRow).values(what="trial"))
+    with pytest.raises(IntegrityError, match="only grow"), database.write() as s:
+        s.execute(update(JobRow).values(lease_token=0, attempt=0))
+    with database.write() as s:
+        samples.succeed(s, job_id, token)
+    with pytest.raises(IntegrityError, match="does not change"), database.write() as s:
+        s.execute(update(JobRow).values(state="queued", finished_at=None, model_sha256=None))
+    with pytest.raises(IntegrityError, match="UNIQUE"), database.write() as s:
+        s.execute(
+            text(
+                "INSERT INTO events (job_id, token, what, at, data) "
+                "SELECT job_id, token, what, at, data FROM events WHERE what = 'done'"
+            )
+        )
+
+
+@pytest.mark.parametrize("statement", ["claim", "rescue"])
+def test_claim_and_rescue_use_their_partial_indexes(database: Database, statement: str) -> None:
+    """A state given as a parameter would make SQLite read every job."""
+    ran: list[str] = []
+
+    def note(line: str) -> None:
+        ran.append(line)
+
+    with database.write() as s:
+        raw: Any = s.connection().connection.dbapi_connection
+        raw.set_trace_callback(note)
+        if statement == "claim":
+            claims.claim(s, "wrk_a")
+        else:
+            claims.rescue(s)
+        raw.set_trace_callback(None)
+        (sql,) = [line for line in ran if "jobs" in line]
+        plan = " ".join(str(row[3]) for row in raw.execute(f"EXPLAIN QUERY PLAN {sql}"))
+    index = {"claim": "ix_jobs_queued", "rescue": "ix_jobs_running"}[statement]
+    assert f"USING INDEX {index}" in plan
+    assert "TEMP B-TREE" not in plan
