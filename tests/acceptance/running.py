@@ -1,0 +1,122 @@
+"""A real `fitpoint serve` in a process of its own, for tests that talk to it over HTTP."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from service.settings import PREFIX, TEST_PREFIX
+
+ROOT = Path(__file__).parents[2]
+
+
+def clean_environment(**given: str) -> dict[str, str]:
+    """This process's environment without what a person's own service reads, and with `given`."""
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if name != "KERAS_BACKEND" and (not name.startswith(PREFIX) or name.startswith(TEST_PREFIX))
+    }
+    return {**inherited, "PYTHONPATH": str(ROOT), **given}
+
+
+def until(condition: Callable[[], Any], seconds: float) -> Any:
+    """Return the first true answer of `condition`; fail when there is none within `seconds`."""
+    deadline = time.monotonic() + seconds
+    while True:
+        answer = condition()
+        if answer:
+            return answer
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(0.05)
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process exists and is more than a zombie."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return False
+    return status.rpartition(")")[2].split()[0] != "Z"
+
+
+class RunningService:
+    """A service that answers; `stop()` ends it and returns its exit status."""
+
+    def __init__(self, folder: Path, *arguments: str, **environment: str) -> None:
+        self.folder = folder
+        self.log = folder.with_suffix(".log")
+        with self.log.open("a") as log:
+            self.process = subprocess.Popen(
+                [
+                    sys.executable,
+                    *("-m", "service", "serve", "--port", "0", "--parent", str(os.getpid())),
+                    *arguments,
+                ],
+                cwd=folder.parent,
+                env=clean_environment(FITPOINT_DATA_DIR=str(folder), **environment),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                process_group=0,
+            )
+        assert self.process.stdout is not None
+        self.greeting: list[str] = []
+        for line in self.process.stdout:
+            self.greeting.append(line.rstrip())
+            if line.split()[:1] == ["worker"]:
+                break
+        assert self.greeting, f"no start:\n{self.log.read_text()}"
+        (address,) = (line.split()[1] for line in self.greeting if line.split()[0] == "address")
+        self.address = address
+        self.http = httpx.Client(base_url=self.address, timeout=60)
+
+    @property
+    def workers(self) -> list[int]:
+        """Process ids of the children that supervise nothing and train: the workers."""
+        return [
+            int(entry.name)
+            for entry in Path("/proc").iterdir()
+            if entry.name.isdecimal() and _parent(entry) == self.process.pid
+        ]
+
+    def call(self, method: str, path: str, **arguments: Any) -> Any:
+        """Return the JSON answer; fail with the problem when there is one."""
+        answer = self.http.request(method, path, **arguments)
+        assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
+        return answer.json()
+
+    def finished(self, job_id: str, seconds: float = 90) -> Any:
+        """Return a job once it has ended."""
+
+        def ended() -> Any:
+            job = self.call("GET", f"/v1/jobs/{job_id}")
+            return job if job["state"] in ("succeeded", "failed", "cancelled") else None
+
+        return until(ended, seconds)
+
+    def stop(self, sent: signal.Signals = signal.SIGTERM) -> int:
+        """End the process and return its status; a second call returns the same."""
+        self.http.close()
+        if self.process.poll() is None:
+            self.process.send_signal(sent)
+        status = self.process.wait(60)
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+        return status
+
+
+def _parent(entry: Path) -> int:
+    try:
+        return int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+    except (FileNotFoundError, ProcessLookupError):
+        return -1
