@@ -9,7 +9,7 @@ from pydantic import Field
 
 from service.domain.errors import FieldError, InvalidSpec
 from service.domain.names import Name, did_you_mean
-from service.domain.schema import ColumnName, Spec, Value
+from service.domain.schema import MAX_COLUMNS, ColumnName, Spec, Value
 
 ColumnType = Literal["numeric", "integer", "factor", "ordered", "logical", "text"]
 NUMERIC_TYPES: tuple[ColumnType, ...] = ("numeric", "integer")
@@ -111,3 +111,30 @@ class BuiltinRequest(Spec):
     name: Name
     builtin: Builtin
     part: Literal["train", "test"] = "train"
+
+
+class ReadLimits(Value):
+    """What one upload may cost before it is refused; the upload's own bytes are counted elsewhere.
+
+    `max_bytes` is of the table without compression, as text or as Arrow's buffers. `memory_bytes`
+    is address space beyond what the files themselves take, `seconds` are of the wall clock.
+    """
+
+    max_rows: int = 50_000_000
+    max_columns: int = MAX_COLUMNS
+    max_bytes: int = 4 * 2**30
+    memory_bytes: int = 4 * 2**30
+    seconds: float = 900.0
+
+
+class Ingested(Value):
+    """A canonical file in the storage: what registering a dataset needs to know of it.
+
+    `path` is relative to the folder of datasets, `bytes` the file's size.
+    """
+
+    sha256: str
+    n_rows: int
+    bytes: int
+    columns: tuple[Column, ...]
+    path: str

@@ -1,0 +1,268 @@
+"""Columns of text cells: their types are declared, or guessed by readr's rules."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from service.domain.datasets import MAX_LEVELS, ColumnOptions
+from service.domain.names import did_you_mean
+from service.engine.tables.cells import (
+    FALSE_WORDS,
+    TRUE_WORDS,
+    codes,
+    first_failure,
+    has_leading_zero,
+    integers,
+    logicals,
+    numbers,
+    sorted_levels,
+)
+from service.engine.tables.column import (
+    ColumnReader,
+    Misfit,
+    Span,
+    first_infinite,
+    present_of,
+    stored_numbers,
+)
+from service.engine.tables.refusals import bad_column, bad_value, shown
+from service.engine.tables.storage import ColumnPlan
+
+
+def reader_of_cells(name: str, option: ColumnOptions | None, decimal: str) -> ColumnReader:
+    """Return the reader of a column of text cells."""
+    if option is None:
+        return _GuessedCells(name, decimal)
+    if option.type in ("numeric", "integer"):
+        return _NumberCells(name, "integer" if option.type == "integer" else "numeric", decimal)
+    if option.type == "logical":
+        return _LogicalCells(name)
+    if option.type == "text":
+        return _TextCells(name)
+    return _LevelCells(name, option)
+
+
+class _GuessedCells:
+    """Logical when every cell is, else numeric when every cell is a number, else text.
+
+    A column without any value is logical.
+    """
+
+    needs_all = False
+
+    def __init__(self, name: str, decimal: str) -> None:
+        self._name, self._decimal = name, decimal
+        self._logical = True
+        self._number = True
+        self._span = Span()
+        self._infinite: tuple[int, str] | None = None
+
+    def observe(self, block: Any, row: int, /) -> None:
+        if block.null_count == len(block):
+            return
+        if self._logical:
+            # One cell tells of most columns that they are not.
+            first = block[pc.index(block.is_valid(), True).as_py()].as_py()
+            words = (*TRUE_WORDS, *FALSE_WORDS)
+            self._logical = first in words and logicals(block) is not None
+        if self._number:
+            values = self._numbers(block)
+            if values is None:
+                self._number = False
+            elif (at := first_infinite(values)) is None:
+                self._span.add(present_of(values))
+            elif self._infinite is None:
+                self._infinite = row + at, block[at].as_py()
+
+    def plan(self, complete: bool, /) -> ColumnPlan:
+        if self._logical:
+            return ColumnPlan(name=self._name, type="logical", storage="bool")
+        if not self._number:
+            return ColumnPlan(name=self._name, type="text", storage="string")
+        if self._infinite:
+            if not complete:
+                raise Misfit
+            row, text = self._infinite
+            raise infinite_value(row, self._name, text)
+        return self._span.plan(self._name, "numeric")
+
+    def convert(self, block: Any, _row: int, plan: ColumnPlan, /) -> Any:
+        if plan.storage == "string":
+            return block
+        if plan.storage == "bool":
+            values = logicals(block)
+        elif plan.storage == "float64" or (values := integers(block)) is None:
+            values = self._numbers(block)
+        if values is None:
+            raise Misfit
+        return values if plan.storage == "bool" else stored_numbers(values, plan.storage)
+
+    def _numbers(self, block: Any) -> Any | None:
+        if has_leading_zero(block, self._decimal):
+            return None
+        return numbers(block, self._decimal)
+
+
+class _NumberCells:
+    """Declared numeric or integer: "007" is 7, and an integer must be whole."""
+
+    needs_all = False
+
+    def __init__(self, name: str, kind: Literal["numeric", "integer"], decimal: str) -> None:
+        self._name, self._kind, self._decimal = name, kind, decimal
+        self._span = Span()
+
+    def observe(self, block: Any, row: int, /) -> None:
+        whole = integers(block)
+        values = numbers(block, self._decimal) if whole is None else whole
+        if values is None:
+            at = first_failure(block, lambda cells: numbers(cells, self._decimal))
+            raise bad_value(
+                row + at,
+                self._name,
+                f"a number, as its declared type is {self._kind}",
+                shown(block[at].as_py()),
+                f"Correct the value, name it in options.na, or declare {self._name} text.",
+            )
+        if whole is None:
+            self._refuse(block, values, row)
+        self._span.add(present_of(values))
+
+    def plan(self, _complete: bool, /) -> ColumnPlan:
+        return self._span.plan(self._name, self._kind)
+
+    def convert(self, block: Any, _row: int, plan: ColumnPlan, /) -> Any:
+        if plan.storage == "float64" or (values := integers(block)) is None:
+            values = numbers(block, self._decimal)
+        if values is None:
+            raise Misfit
+        return stored_numbers(values, plan.storage)
+
+    def _refuse(self, block: Any, values: Any, row: int) -> None:
+        at = first_infinite(values)
+        if at is not None:
+            raise infinite_value(row + at, self._name, block[at].as_py())
+        if self._kind == "integer":
+            at = first_inexact(values)
+            if at is not None:
+                raise not_whole(row + at, self._name, block[at].as_py())
+
+
+class _LogicalCells:
+    """Declared logical: TRUE, T, true, 1 and FALSE, F, false, 0."""
+
+    needs_all = False
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def observe(self, block: Any, row: int, /) -> None:
+        self._logicals(block, row)
+
+    def plan(self, _complete: bool, /) -> ColumnPlan:
+        return ColumnPlan(name=self._name, type="logical", storage="bool")
+
+    def convert(self, block: Any, row: int, _plan: ColumnPlan, /) -> Any:
+        return self._logicals(block, row)
+
+    def _logicals(self, block: Any, row: int) -> Any:
+        values = logicals(block, digits=True)
+        if values is not None:
+            return values
+        at = first_failure(block, lambda cells: logicals(cells, digits=True))
+        raise bad_value(
+            row + at,
+            self._name,
+            "one of TRUE, T, true, 1, FALSE, F, false, 0, as its declared type is logical",
+            shown(block[at].as_py()),
+        )
+
+
+class _TextCells:
+    """Declared text."""
+
+    needs_all = False
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def observe(self, _block: Any, _row: int, /) -> None:
+        pass
+
+    def plan(self, _complete: bool, /) -> ColumnPlan:
+        return ColumnPlan(name=self._name, type="text", storage="string")
+
+    def convert(self, block: Any, _row: int, _plan: ColumnPlan, /) -> Any:
+        return block
+
+
+class _LevelCells:
+    """Declared factor or ordered; without levels, they are the distinct values of all rows."""
+
+    def __init__(self, name: str, option: ColumnOptions) -> None:
+        self._name, self._type = name, option.type
+        self._levels = None if option.levels is None else tuple(option.levels)
+        self._distinct: set[str] = set()
+        self.needs_all = self._levels is None
+
+    def observe(self, block: Any, row: int, /) -> None:
+        if self._levels is not None:
+            self._coded(block, row, self._levels)
+            return
+        self._distinct.update(block.unique().drop_null().to_pylist())
+        if len(self._distinct) > MAX_LEVELS:
+            raise bad_column(
+                self._name,
+                f"at most {MAX_LEVELS} distinct values, as its declared type is {self._type}",
+                "more",
+                "Declare it text or numeric.",
+            )
+
+    def plan(self, _complete: bool, /) -> ColumnPlan:
+        levels = self._levels
+        if levels is None:
+            levels = sorted_levels(list(self._distinct))
+        return ColumnPlan(name=self._name, type=self._type, storage="codes", levels=levels)
+
+    def convert(self, block: Any, row: int, plan: ColumnPlan, /) -> Any:
+        return self._coded(block, row, plan.levels or ())
+
+    def _coded(self, block: Any, row: int, levels: tuple[str, ...]) -> Any:
+        found = codes(block, levels)
+        if found.null_count == block.null_count:
+            return found
+        outside = pc.and_(found.is_null(), block.is_valid())
+        at = pc.index(outside, True).as_py()
+        value = block[at].as_py()
+        raise bad_value(
+            row + at,
+            self._name,
+            f"one of its {len(levels)} declared levels",
+            shown(value),
+            f"Add the level, or correct the value.{did_you_mean(value, levels)}",
+        )
+
+
+def infinite_value(row: int, name: str, text: str) -> Exception:
+    """Return the refusal of an infinite number."""
+    advice = "Correct the value, or name it in options.na to read it as missing."
+    return bad_value(row, name, "a finite number", shown(text), advice)
+
+
+def not_whole(row: int, name: str, text: str) -> Exception:
+    """Return the refusal of a value of an integer column that int64 does not hold."""
+    expected = "a whole number of 64 bits, as its declared type is integer"
+    return bad_value(row, name, expected, shown(text), f"Declare {name} numeric.")
+
+
+def first_inexact(values: Any) -> int | None:
+    """Return the position of the first double that is not whole or not exact, or None."""
+    whole = pc.equal(pc.floor(values), values)
+    exact = pc.less_equal(pc.abs(values), float(2**53))
+    wrong = pc.invert(pc.and_(whole, exact))
+    if not pc.any(wrong).as_py():
+        return None
+    return int(pc.index(wrong, pa.scalar(True)).as_py())
