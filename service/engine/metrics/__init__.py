@@ -8,11 +8,10 @@ from service.engine.metrics.evaluation import (
     majority_or_mean,
 )
 from service.engine.metrics.outcome import Classified
-from service.engine.metrics.registry import DEFAULT_METRICS, METRICS, metric_names
+from service.engine.metrics.registry import METRICS, metric_names
 from service.engine.metrics.scoring import Scores, score, scores
 
 __all__ = [
-    "DEFAULT_METRICS",
     "METRICS",
     "Classified",
     "ConstantPrediction",

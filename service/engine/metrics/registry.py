@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from service.domain.errors import FieldError, InvalidSpec
 from service.domain.fit import Mode
+from service.domain.metric_names import default_metrics
 from service.domain.names import did_you_mean
 from service.engine.metrics import classes, numbers, probabilities
 from service.engine.metrics.outcome import ClassMetric, NumberMetric
@@ -46,10 +47,6 @@ NUMBER_METRICS: Mapping[str, NumberMetric] = MappingProxyType(
 METRICS: Mapping[Mode, Mapping[str, ClassMetric] | Mapping[str, NumberMetric]] = MappingProxyType(
     {"classification": CLASS_METRICS, "regression": NUMBER_METRICS}
 )
-# What tune's `collect_metrics()` shows when nothing was asked for.
-DEFAULT_METRICS: Mapping[Mode, tuple[str, ...]] = MappingProxyType(
-    {"classification": ("roc_auc", "accuracy", "brier_class"), "regression": ("rmse", "rsq")}
-)
 
 
 def metric_names(names: Sequence[str] | None, mode: Mode, *loc: str | int) -> tuple[str, ...]:
@@ -65,7 +62,7 @@ def metric_names(names: Sequence[str] | None, mode: Mode, *loc: str | int) -> tu
             metric of the other mode.
     """
     if names is None:
-        return DEFAULT_METRICS[mode]
+        return default_metrics(mode)
     errors = []
     for place, name in enumerate(names):
         if name in METRICS[mode]:

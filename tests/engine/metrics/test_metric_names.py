@@ -5,7 +5,14 @@ import pytest
 from numpy.typing import ArrayLike
 
 from service.domain.errors import InvalidData, InvalidSpec
-from service.engine.metrics import metric_names, score
+from service.domain.fit import Mode
+from service.domain.metric_names import metrics_of
+from service.engine.metrics import METRICS, metric_names, score
+
+
+@pytest.mark.parametrize("mode", ["classification", "regression"])
+def test_every_name_that_the_domain_accepts_can_be_computed(mode: Mode) -> None:
+    assert tuple(METRICS[mode]) == metrics_of(mode)
 
 
 def test_defaults_are_those_of_tune() -> None:
