@@ -37,7 +37,8 @@ def numbers(rows: Sequence[Sequence[Any]], names: Sequence[str], key: str) -> ND
             matrix = np.array(rows, dtype=np.float64)
         except OverflowError:
             raise _first_misfit(rows, names, key) from None
-        if not np.isinf(matrix).any():
+        # NaN is a null, or a NaN that some reader of JSON let through.
+        if np.isfinite(matrix).all() or all(map(_fits, chain.from_iterable(rows))):
             return matrix
     raise _first_misfit(rows, names, key)
 
@@ -80,7 +81,9 @@ def unknown_level(
 def not_a_number(row: int, name: str, cell: object, loc: tuple[str | int, ...]) -> InvalidData:
     """Return the error for a cell, in the 0-based row, that is no number."""
     received = _described(cell)
-    if isinstance(cell, int | float) and not isinstance(cell, bool):
+    if isinstance(cell, float) and math.isnan(cell):
+        received = "NaN: send null where a value is missing"
+    elif isinstance(cell, int | float) and not isinstance(cell, bool):
         received = "one beyond 1.8e308, where doubles end"
     elif isinstance(cell, str) and _is_number(cell):
         received += ": send numbers without quotes"
@@ -89,13 +92,19 @@ def not_a_number(row: int, name: str, cell: object, loc: tuple[str | int, ...]) 
 
 
 def _texts(cell: Any) -> tuple[str, ...]:
-    if isinstance(cell, str):
-        return (cell,)
-    if isinstance(cell, bool):
-        return _WORDS[cell]
-    if isinstance(cell, float) and cell.is_integer():
-        return (str(int(cell)), str(cell))
-    return (str(cell),) if isinstance(cell, int | float) else ()
+    match cell:
+        case str():
+            return (cell,)
+        case bool():
+            return _WORDS[cell]
+        case int():
+            return (shown(cell),)
+        case float() if cell.is_integer():
+            return (shown(int(cell)), str(cell))
+        case float():
+            return (str(cell),)
+        case _:
+            return ()
 
 
 def _described(cell: object) -> str:
@@ -114,7 +123,7 @@ def _described(cell: object) -> str:
 
 def _is_number(text: str) -> bool:
     try:
-        return math.isfinite(float(text))
+        return text.isascii() and "_" not in text and math.isfinite(float(text))
     except ValueError:
         return False
 

@@ -124,9 +124,12 @@ def absent_column(absent: Sequence[str], received: Iterable[str], where: str = "
     return InvalidData(detail, errors=[FieldError(loc=(first,), msg=detail)])
 
 
-def shown(text: object) -> str:
+def shown(value: object) -> str:
     """Return a value of a request as a message may hold it: short and encodable.
 
-    JSON allows lone surrogates in strings, which no answer can be encoded with.
+    JSON allows lone surrogates in strings, which no answer can be encoded with, and integers of
+    more digits than Python will write.
     """
-    return str(text)[:64].encode("utf-8", "replace").decode()
+    if isinstance(value, int) and value.bit_length() > 10_000:
+        return "an integer of thousands of digits"
+    return str(value)[:64].encode("utf-8", "replace").decode()

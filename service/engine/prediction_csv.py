@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
+import math
 import re
-from collections.abc import Sequence
+from array import array
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from io import StringIO
 
 import numpy as np
@@ -48,46 +51,97 @@ def from_csv(raw: bytes, inputs: InputColumns) -> PredictionRows:
         raise InvalidData(
             f"Expected UTF-8. Received other bytes at byte {error.start + 1}."
         ) from None
-    header, rows = _parsed(text)
-    place = _places(header, inputs)
-    # In a text without these, whatever float() takes is a number or a word.
-    plain = text.isascii() and "_" not in text[text.find("\n") :]
-    numeric = [column for column in inputs.columns if column.is_numeric]
-    numbers = np.empty((len(rows), len(numeric)))
-    for at, column in enumerate(numeric):
-        where = place[column.name]
-        numbers[:, at] = _numbers([row[where] for row in rows], column, inputs.na, plain)
-    nominal = {
-        column.name: _codes([row[place[column.name]] for row in rows], column, inputs.na)
-        for column in inputs.columns
-        if not column.is_numeric
-    }
-    return PredictionRows(inputs=inputs, layout="rows", numbers=numbers, nominal=nominal)
-
-
-def _parsed(text: str) -> tuple[list[str], list[list[str]]]:
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise InvalidData(f"Expected text. Received a NUL character in line {line}.")
     reader = csv.reader(StringIO(text, newline=""), strict=True)
-    rows: list[list[str]] = []
     try:
         header = [name.strip() for name in next(reader, [])]
-        width = len(header)
+        cells = _Cells(_places(header, inputs), inputs, text)
         for row in reader:
-            if len(row) != width:
-                if not row:
-                    continue
+            if len(row) == len(header):
+                cells.add(row)
+            elif row:
                 raise InvalidData(
-                    f"Expected {width} cells, as in the header, in line {reader.line_num}. "
+                    f"Expected {len(header)} cells, as in the header, in line {reader.line_num}. "
                     f"Received {len(row)}."
                 )
-            rows.append(row)
     except csv.Error as error:
         raise InvalidData(
             f"Expected CSV. Received something else in line {reader.line_num}: {error}."
         ) from None
-    return header, rows
+    return cells.converted()
+
+
+class _Cells:
+    """The cells that the model reads, converted row by row: a file's strings are many times it."""
+
+    def __init__(self, place: Mapping[str, int], inputs: InputColumns, text: str) -> None:
+        self._inputs = inputs
+        self._missing = frozenset(inputs.na)
+        self._names = inputs.numeric_names
+        self._places = [place[name] for name in self._names]
+        self._values = array("d")
+        self._rows = 0
+        self._nominal: dict[str, list[str]] = {
+            column.name: [] for column in inputs.columns if not column.is_numeric
+        }
+        self._nominal_places = [place[name] for name in self._nominal]
+        # Where none of these can be, what float() takes and what we take differ only in the words
+        # for NaN and infinity; elsewhere each cell is looked at.
+        self._plain = (
+            text.isascii()
+            and "_" not in text[text.find("\n") :]
+            and not any(map(_NUMBER.match, inputs.na))
+        )
+
+    def add(self, row: Sequence[str]) -> None:
+        """Convert one row, as long as the header."""
+        cells = [row[place] for place in self._places]
+        values: list[float] = []
+        if self._plain:
+            with suppress(ValueError):
+                values = list(map(float, cells))
+        # A sum is finite only if all of it is; if it overflows, the cells are looked at in vain.
+        if not values or not math.isfinite(sum(values)):
+            values = [self._number(cell.strip(), place) for place, cell in enumerate(cells)]
+        self._values.extend(values)
+        for collected, place in zip(self._nominal.values(), self._nominal_places, strict=True):
+            collected.append(row[place].strip())
+        self._rows += 1
+
+    def converted(self) -> PredictionRows:
+        """Return all rows."""
+        shape = (self._rows, len(self._names))
+        numbers = np.array(self._values, dtype=np.float64).reshape(shape)
+        nominal = {
+            column.name: self._codes(column, self._nominal[column.name])
+            for column in self._inputs.columns
+            if not column.is_numeric
+        }
+        return PredictionRows(inputs=self._inputs, layout="rows", numbers=numbers, nominal=nominal)
+
+    def _number(self, cell: str, place: int) -> float:
+        if cell in self._missing:
+            return math.nan
+        value = float(cell) if _NUMBER.match(cell) else math.inf
+        if math.isinf(value):
+            name = self._names[place]
+            raise not_a_number(self._rows, name, cell, (self._rows + 1, name))
+        return value
+
+    def _codes(self, column: Column, cells: Sequence[str]) -> NDArray[np.int32]:
+        code_of = {level: code for code, level in enumerate(column.levels or ())}
+        if column.type == "logical":
+            code_of = {word: code_of[level] for word, level in _LOGICAL.items() if level in code_of}
+        code_of.update(dict.fromkeys(self._inputs.na, -1))
+        codes = np.empty(len(cells), dtype=np.int32)
+        for row, cell in enumerate(cells):
+            code = code_of.get(cell)
+            if code is None:
+                raise unknown_level(row, column, cell, (row + 1, column.name))
+            codes[row] = code
+        return codes
 
 
 def _places(header: Sequence[str], inputs: InputColumns) -> dict[str, int]:
@@ -109,47 +163,3 @@ def _places(header: Sequence[str], inputs: InputColumns) -> dict[str, int]:
     if absent:
         raise absent_column(absent, [name for name in place if name])
     return place
-
-
-def _numbers(
-    cells: Sequence[str], column: Column, na: Sequence[str], plain: bool
-) -> NDArray[np.float64]:
-    if plain:
-        try:
-            values = np.fromiter(map(float, cells), np.float64, len(cells))
-        except ValueError:
-            pass
-        else:
-            # A finite number may still be a word for missing, such as -99.
-            if np.isfinite(values).all() and not any(map(_looks_numeric, na)):
-                return values
-    missing = set(na)
-    values = np.empty(len(cells))
-    for row, cell in enumerate(cells):
-        trimmed = cell.strip()
-        if trimmed in missing:
-            values[row] = np.nan
-            continue
-        value = float(trimmed) if _NUMBER.match(trimmed) else np.inf
-        if np.isinf(value):
-            raise not_a_number(row, column.name, trimmed, (row + 1, column.name))
-        values[row] = value
-    return values
-
-
-def _codes(cells: Sequence[str], column: Column, na: Sequence[str]) -> NDArray[np.int32]:
-    code_of = {level: code for code, level in enumerate(column.levels or ())}
-    if column.type == "logical":
-        code_of = {word: code_of[level] for word, level in _LOGICAL.items() if level in code_of}
-    code_of.update(dict.fromkeys(na, -1))
-    codes = np.empty(len(cells), dtype=np.int32)
-    for row, cell in enumerate(cells):
-        code = code_of.get(cell.strip())
-        if code is None:
-            raise unknown_level(row, column, cell.strip(), (row + 1, column.name))
-        codes[row] = code
-    return codes
-
-
-def _looks_numeric(word: str) -> bool:
-    return _NUMBER.match(word) is not None

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from operator import itemgetter
-from typing import Any, NoReturn
+from typing import Any
 
 from service.domain.errors import FieldError, InvalidData
 from service.domain.names import did_you_mean
@@ -20,49 +19,22 @@ from service.engine.prediction_columns import (
 SHAPES = 'Send {"rows": [{"x1": 0.5, "x2": 1}]} or {"columns": ["x1", "x2"], "data": [[0.5, 1]]}.'
 
 
-def parse_json(raw: bytes) -> dict[str, Any]:
-    """Return a request's JSON object, read as the standard has it and no wider.
-
-    NaN and Infinity are refused, a key given twice in one object is refused.
-
-    Raises:
-        InvalidData: the bytes are not UTF-8, not JSON, or not an object; the message shows ours.
-    """
-    try:
-        body = json.loads(
-            raw.decode("utf-8-sig"), object_pairs_hook=_object, parse_constant=_refuse_constant
-        )
-    except UnicodeDecodeError as error:
-        raise _refused(f"Expected UTF-8. Received other bytes at byte {error.start + 1}.") from None
-    except json.JSONDecodeError as error:
-        raise _refused(
-            f"Expected JSON. Received something else in line {error.lineno}, column "
-            f"{error.colno}: {error.msg}."
-        ) from None
-    except RecursionError:
-        raise _refused(f"Expected rows of cells. Received deeper nesting. {SHAPES}") from None
-    except ValueError:
-        raise _refused("Expected numbers. Received one of thousands of digits.") from None
-    if not isinstance(body, dict):
-        what = "a bare list" if isinstance(body, list) else f"a {type(body).__name__}"
-        raise _refused(f"Expected an object. Received {what}. {SHAPES}")
-    return body
-
-
-def from_json(body: Mapping[str, Any], inputs: InputColumns) -> PredictionRows:
+def from_json(body: object, inputs: InputColumns) -> PredictionRows:
     """Return the rows of a body `{"rows": [...]}` or `{"columns": [...], "data": [[...]]}`.
 
     Only the columns that the model reads are converted; others are ignored. null is missing. What
     is missing is refused by the predictor, unless the recipe fills it in.
 
     Args:
-        body: from `parse_json`.
+        body: the JSON value.
         inputs: the columns that the model reads.
 
     Raises:
         InvalidData: another shape, a column missing, a cell of another type; row and column are
             named, rows from 1.
     """
+    if not isinstance(body, dict):
+        raise _refused(f"Expected an object. Received {_kind(body)}. {SHAPES}")
     keys = set(body)
     if keys == {"rows"}:
         return _of_rows(_listed(body, "rows"), inputs)
@@ -162,19 +134,6 @@ def _kind(value: object) -> str:
             return f"the text '{shown(value)}'"
         case _:
             return "a number"
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in members if names.count(name) > 1)
-        raise _refused(f"Expected each name once in an object. Received '{shown(twice)}' twice.")
-    return members
-
-
-def _refuse_constant(word: str) -> NoReturn:
-    raise _refused(f"Expected finite numbers. Received {word}. Send null for a missing value.")
 
 
 def _refused(detail: str, *loc: str | int) -> InvalidData:
