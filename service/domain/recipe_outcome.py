@@ -68,7 +68,7 @@ def predictors_after(
             case _:
                 pass
         gone.update(name for name, _ in standing if name not in alive)
-    _require_fit(tuple(alive.values()))
+    _require_fit(tuple(alive.values()), len(columns))
     return Surviving(names=tuple(alive), exact=exact)
 
 
@@ -97,11 +97,11 @@ def _near_constant(step: NearZeroVariance, column: Column, n_rows: int | None) -
     )
 
 
-def _require_fit(columns: Sequence[Column]) -> None:
+def _require_fit(columns: Sequence[Column], n_before: int) -> None:
     if not columns:
         detail = (
-            "Expected at least one predictor after the recipe. Received none: "
-            "every column was dropped. Drop fewer."
+            f"Expected at least one predictor after the recipe. Received none of {n_before}. "
+            "Drop fewer columns, or add some to the dataset."
         )
         raise NoPredictors(detail, errors=[FieldError(loc=("recipe",), msg=detail)])
     _require_none(

@@ -94,5 +94,5 @@ def test_missing_values_that_no_step_handles_are_refused_naming_the_columns() ->
 
 
 def test_a_recipe_that_leaves_nothing_is_refused() -> None:
-    with pytest.raises(NoPredictors, match="every column was dropped"):
+    with pytest.raises(NoPredictors, match="none of 1"):
         predictors_after([ZV], [number("one", n_unique=1)])

@@ -54,6 +54,12 @@ def test_one_row_has_no_variance() -> None:
     }
 
 
+def test_weight_on_one_row_alone_has_no_variance() -> None:
+    weights = [0.0, 2.0, 0.0]
+    found = score(["rsq", "mae"], [1.0, 2.0, 4.0], [1.0, 3.0, 4.0], None, "regression", weights)
+    assert found == {"rsq": None, "mae": 1}
+
+
 def test_percent_of_zero_is_undefined_and_said_so() -> None:
     found = scores(["mape", "smape", "mae"], [0.0, 1.0], [0.0, 1.5], None, "regression")
     assert found.values == {"mape": None, "smape": None, "mae": 0.25}

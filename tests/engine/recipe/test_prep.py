@@ -6,7 +6,17 @@ import numpy as np
 import pytest
 
 from service.domain.errors import InvalidSpec, NoPredictors
-from service.domain.recipe import Normalize, Remove, Scale, Select, Step, ZeroVariance
+from service.domain.recipe import (
+    Center,
+    Divide,
+    Normalize,
+    Range,
+    Remove,
+    Scale,
+    Select,
+    Step,
+    ZeroVariance,
+)
 from service.domain.recipe import Step as AnyStep
 from service.engine.recipe import Category, MemoryColumns, learn, prep
 from service.engine.recipe.registry import STEP_KINDS
@@ -96,6 +106,24 @@ def test_selectors_that_mean_nothing_here_are_told() -> None:
     (warning,) = fitted.warnings
     assert (warning.step, warning.code, warning.columns) == ("scale", "selects_nothing", ())
     assert fitted.outputs == ("a",)
+
+
+def test_every_step_tells_what_it_learned() -> None:
+    recipe: list[Step] = [
+        Select(step="select", columns=["a", "b"]),
+        Center(step="center", columns="b"),
+        Range(step="range", columns="a"),
+        Divide(step="divide", columns="b", by=2),
+        Remove(step="remove", columns="a"),
+    ]
+    fitted = prep(recipe, SOURCE, ["a", "b"])
+    assert [step.learned() for step in fitted.steps] == [
+        {"columns": ["a", "b"]},
+        {"mean": {"b": 26.5}},
+        {"min": {"a": 5.0}, "max": {"a": 6.0}},
+        {"columns": ["b"], "by": 2.0},
+        {"removed": ["a"]},
+    ]
 
 
 def test_a_failing_step_names_its_place_in_the_recipe() -> None:
