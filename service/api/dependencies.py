@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, cast
+from typing import Annotated, TypeVar, cast
 
+import anyio
+import anyio.to_thread
 from fastapi import Depends, Path, Query, Request
 
 from service.domain.schema import ColumnName
-from service.serving import Serving
+from service.serving import Predictors
 from service.settings import Settings
 from service.store.database import Database
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,8 +25,17 @@ class Resources:
 
     settings: Settings
     database: Database
-    serving: Serving
+    predictors: Predictors
     stopping: asyncio.Event
+    # Processes that read uploads or prepare recipes, at once.
+    children: anyio.CapacityLimiter
+
+    async def in_child(self, work: Callable[[], T]) -> T:
+        """Run what starts a child process and waits for it, a few of them at once.
+
+        The threads that wait are not the request threads: those stay free for quick requests.
+        """
+        return await anyio.to_thread.run_sync(work, limiter=self.children)
 
 
 def _resources(request: Request) -> Resources:
@@ -39,13 +53,13 @@ def _settings(resources: ResourcesOf) -> Settings:
     return resources.settings
 
 
-def _serving(resources: ResourcesOf) -> Serving:
-    return resources.serving
+def _predictors(resources: ResourcesOf) -> Predictors:
+    return resources.predictors
 
 
 DatabaseOf = Annotated[Database, Depends(_database)]
 SettingsOf = Annotated[Settings, Depends(_settings)]
-ServingOf = Annotated[Serving, Depends(_serving)]
+PredictorsOf = Annotated[Predictors, Depends(_predictors)]
 
 Reference = Annotated[str, Path(min_length=1, max_length=160)]
 Limit = Annotated[int, Query(ge=1, le=100, description="How many at most.")]

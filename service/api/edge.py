@@ -25,13 +25,11 @@ SECURITY_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-# What streams to the disk or is read piece by piece; everything else is held in memory.
-STREAMED = (
-    "multipart/form-data",
-    "text/csv",
-    "application/vnd.apache.arrow.stream",
-    "application/vnd.apache.parquet",
-)
+# A form's file streams to the disk. Rows to predict are held in memory, as text and as cells;
+# larger tables are uploaded and predicted by name.
+STREAMED = "multipart/form-data"
+ROWS = "text/csv"
+MAX_ROWS_BYTES = 64 * 2**20
 RETRY_SECONDS = 2
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
@@ -77,7 +75,11 @@ class Edge:
 
     def _limit(self, headers: Headers) -> int:
         media = headers.get("content-type", "").split(";", 1)[0].strip().lower()
-        return self._max_upload_bytes if media in STREAMED else self._max_body_bytes
+        if media == STREAMED:
+            return self._max_upload_bytes
+        if media == ROWS:
+            return min(max(MAX_ROWS_BYTES, self._max_body_bytes), self._max_upload_bytes)
+        return self._max_body_bytes
 
 
 def _known(error: Exception) -> FitpointError:
@@ -106,8 +108,8 @@ def _refuse_announced(headers: Headers, limit: int) -> None:
 def over(limit: int) -> TooLarge:
     """Return the error for a body of more than `limit` bytes."""
     return TooLarge(
-        f"Expected a body of at most {limit:,} bytes. Received more. "
-        "FITPOINT_MAX_BODY_BYTES limits JSON, FITPOINT_MAX_UPLOAD_BYTES files and tables."
+        f"Expected a body of at most {limit:,} bytes. Received more. A table is uploaded with "
+        "POST /v1/datasets and named in later requests; GET /v1/about shows the limits in force."
     )
 
 

@@ -76,10 +76,22 @@ def _add_schemas(document: dict[str, Any], bodies: Sequence[type[BaseModel]]) ->
         [(Problem, "serialization"), *((body, "validation") for body in bodies)],
         ref_template=_REFERENCE,
     )
-    for name, schema in ours["$defs"].items():
+    for name, described in ours["$defs"].items():
+        schema = _without_null_defaults(described)
         if schemas.setdefault(name, schema) != schema:
             raise ValueError(f"Expected one schema called {name}. Received two different ones.")
     document["components"]["schemas"] = dict(sorted(schemas.items()))
+
+
+def _without_null_defaults(schema: Any) -> Any:
+    """Return a schema as FastAPI writes it: that a field may be absent is said by `required`."""
+    if isinstance(schema, dict):
+        return {
+            key: _without_null_defaults(value)
+            for key, value in schema.items()
+            if not (key == "default" and value is None)
+        }
+    return [_without_null_defaults(item) for item in schema] if isinstance(schema, list) else schema
 
 
 def _add_problems(operation: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, Field, JsonValue
 
 from service.domain.errors import FieldError, FitpointError, from_stored
 
@@ -163,6 +163,12 @@ def _kinds() -> Mapping[str, Kind]:
                 "Nothing: the worker that lost it stops by itself.",
             ),
             _kind(
+                e.CancelRequested,
+                409,
+                "The job was asked to stop, so that it cannot succeed any more.",
+                "Wait for its state `cancelled`.",
+            ),
+            _kind(
                 UnsupportedMedia,
                 415,
                 "The Content-Type header is absent, or names a format that this route does not "
@@ -200,15 +206,17 @@ def _kinds() -> Mapping[str, Kind]:
 KINDS: Mapping[str, Kind] = _kinds()
 
 
+def _absent(value: object) -> bool:
+    return value is None
+
+
 class ProblemField(BaseModel):
     """One wrong field: where it is, and what was expected of it and received."""
 
-    model_config = ConfigDict(title="ProblemField")
-
     loc: list[str | int]
     msg: str
-    expected: JsonValue = None
-    received: JsonValue = None
+    expected: JsonValue = Field(default=None, exclude_if=_absent)
+    received: JsonValue = Field(default=None, exclude_if=_absent)
 
 
 class Problem(BaseModel):
@@ -219,11 +227,11 @@ class Problem(BaseModel):
     status: int
     detail: str
     instance: str
-    errors: list[ProblemField] | None = None
+    errors: list[ProblemField] | None = Field(default=None, exclude_if=_absent)
 
     def encode(self) -> bytes:
-        """Return the JSON text without members that say nothing."""
-        return self.model_dump_json(exclude_none=True).encode()
+        """Return the JSON text."""
+        return self.model_dump_json().encode()
 
 
 def clip(text: str, length: int) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
@@ -11,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from service.api.problems import MAX_ECHO, MAX_ERRORS, clip
-from service.domain.errors import FieldError, InvalidSpec
+from service.domain.errors import FieldError, FitpointError, InvalidSpec
 from service.domain.names import NAME_PATTERN, did_you_mean
 
 Schema = Mapping[str, Any]
@@ -44,6 +45,16 @@ def invalid_fields(fields: Sequence[FieldError]) -> InvalidSpec:
     place = ".".join(str(part) for part in first.loc[1:])
     detail = f"{clip(place, MAX_ECHO)}: {first.msg}" if place else first.msg
     return InvalidSpec(detail, errors=fields)
+
+
+@contextmanager
+def placed(*root: str | int) -> Iterator[None]:
+    """Put the places of every error raised inside below `root`, such as "body"."""
+    try:
+        yield
+    except FitpointError as error:
+        fields = [f.model_copy(update={"loc": (*root, *f.loc)}) for f in error.errors]
+        raise type(error)(error.detail, errors=fields) from error
 
 
 def plain_field(detail: Any) -> FieldError:

@@ -1,0 +1,187 @@
+"""Datasets: registered from an upload or a library, listed, looked up, removed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+
+from fastapi import APIRouter, Request, Response
+from pydantic import TypeAdapter, ValidationError
+from starlette.concurrency import run_in_threadpool
+
+from service.api.answers import answer, resource
+from service.api.bodies import JSON, MULTIPART, is_json, media_type, parse, unsupported
+from service.api.dependencies import After, DatabaseOf, Limit, Reference, Resources, ResourcesOf
+from service.api.multipart import received_form
+from service.api.openapi import NOT_MODIFIED, problems
+from service.api.validation import invalid_fields
+from service.api.views import DatasetList, DatasetView, dataset_item, dataset_view
+from service.domain.datasets import BuiltinRequest, Dataset, Ingested, ReadLimits, ReadOptions
+from service.domain.errors import Conflict, FieldError, NotFound
+from service.domain.names import Name
+from service.executors import parsing
+from service.store import datasets
+from service.store.database import Database
+
+router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
+
+_NAME: TypeAdapter[str] = TypeAdapter(Name)
+_UPLOAD = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            MULTIPART: {
+                "schema": {
+                    "type": "object",
+                    "required": ["file", "name"],
+                    "additionalProperties": False,
+                    "properties": {
+                        "file": {
+                            "type": "string",
+                            "format": "binary",
+                            "description": "CSV, CSV.gz, Parquet or Arrow IPC, known by content.",
+                        },
+                        "name": {"type": "string", "examples": ["mnist_train"]},
+                        "options": {"$ref": "#/components/schemas/ReadOptions"},
+                    },
+                },
+                "encoding": {"options": {"contentType": JSON}},
+            },
+            JSON: {
+                "schema": {"$ref": "#/components/schemas/BuiltinRequest"},
+                "examples": {
+                    "digits": {
+                        "value": {"name": "digits_train", "builtin": "digits", "part": "train"}
+                    }
+                },
+            },
+        },
+    }
+}
+
+
+@router.post(
+    "",
+    status_code=201,
+    response_model=DatasetView,
+    responses=problems(409),
+    openapi_extra=_UPLOAD,
+)
+async def create_dataset(request: Request, resources: ResourcesOf) -> Response:
+    """Register a table: an upload, or a dataset that a library ships."""
+    media = media_type(request)
+    if media == MULTIPART:
+        dataset = await _upload(request, resources)
+    elif is_json(media):
+        raw = await request.body()
+        dataset = await _builtin(raw, resources)
+    else:
+        raise unsupported(media, MULTIPART, JSON)
+    location = {"Location": f"/v1/datasets/{dataset.id}"}
+    return answer(dataset_view(dataset), status=201, headers=location)
+
+
+@router.get("", response_model=DatasetList)
+def list_datasets(database: DatabaseOf, limit: Limit = 20, after: After = None) -> Response:
+    """Datasets, newest first."""
+    with database.read() as s:
+        page = datasets.page(s, limit, after)
+    items = [dataset_item(dataset) for dataset in page.data]
+    return answer(DatasetList(data=items, has_more=page.has_more, next=page.next))
+
+
+@router.get("/{d}", response_model=DatasetView, responses={**problems(404), **NOT_MODIFIED})
+def get_dataset(request: Request, database: DatabaseOf, d: Reference) -> Response:
+    """A dataset by its id or name, with the profile of every column."""
+    with database.read() as s:
+        dataset = datasets.get(s, d)
+    return resource(request, dataset_view(dataset))
+
+
+@router.delete("/{d}", status_code=204, responses=problems(404, 409))
+def delete_dataset(database: DatabaseOf, d: Reference) -> Response:
+    """Remove a dataset that no queued or running job uses."""
+    with database.write() as s:
+        datasets.delete(s, d)
+    return Response(status_code=204)
+
+
+async def _upload(request: Request, resources: Resources) -> Dataset:
+    settings = resources.settings
+    async with received_form(
+        request,
+        settings.staging_dir,
+        known=("name", "options"),
+        max_field_bytes=settings.max_body_bytes,
+    ) as form:
+        name = _name(form.fields.get("name"))
+        options = await run_in_threadpool(_options, form.fields.get("options"))
+        return await _register(
+            resources,
+            name,
+            partial(
+                parsing.parse_upload, form.path, settings.datasets_dir, options, _limits(resources)
+            ),
+        )
+
+
+async def _builtin(raw: bytes, resources: Resources) -> Dataset:
+    wanted = await run_in_threadpool(parse, raw, BuiltinRequest, "body")
+    folder = resources.settings.datasets_dir
+    return await _register(
+        resources, wanted.name, partial(parsing.parse_builtin, wanted, folder, _limits(resources))
+    )
+
+
+async def _register(resources: Resources, name: str, ingest: Callable[[], Ingested]) -> Dataset:
+    """Parse, then register: the file first, the row second."""
+    # Asked before the work is done; the database has the last word after it.
+    await run_in_threadpool(_refuse_taken, resources.database, name)
+    ingested = await resources.in_child(ingest)
+
+    def register() -> Dataset:
+        with resources.database.write() as s:
+            return datasets.register(
+                s,
+                name=name,
+                n_rows=ingested.n_rows,
+                n_columns=len(ingested.columns),
+                sha256=ingested.sha256,
+                bytes=ingested.bytes,
+                columns=ingested.columns,
+            )
+
+    return await run_in_threadpool(register)
+
+
+def _refuse_taken(database: Database, name: str) -> None:
+    with suppress(NotFound), database.read() as s:
+        datasets.get(s, name)
+        raise Conflict(f"Expected a new dataset name. '{name}' is taken. Choose another.")
+
+
+def _limits(resources: Resources) -> ReadLimits:
+    return ReadLimits(max_bytes=resources.settings.max_upload_bytes)
+
+
+def _name(sent: str | None) -> str:
+    loc = ("body", "name")
+    if sent is None:
+        raise invalid_fields(
+            [FieldError(loc=loc, msg="Expected the part 'name'. It is not there.")]
+        )
+    try:
+        return _NAME.validate_python(sent)
+    except ValidationError:
+        msg = (
+            "Expected a name of 1 to 64 letters, digits, '.', '_' or '-', that begins with a "
+            f"letter or digit. Received '{sent[:64]}'."
+        )
+        raise invalid_fields([FieldError(loc=loc, msg=msg, received=sent[:64])]) from None
+
+
+def _options(sent: str | None) -> ReadOptions:
+    if sent is None or not sent.strip():
+        return ReadOptions()
+    return parse(sent.encode(), ReadOptions, "body", "options")

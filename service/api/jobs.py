@@ -1,0 +1,160 @@
+"""Jobs: submitted, looked up, cancelled, tried again, removed."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import BaseModel
+
+from service.api import submission
+from service.api.answers import answer, resource
+from service.api.bodies import describe, json_body
+from service.api.dependencies import After, DatabaseOf, Limit, Reference, SettingsOf
+from service.api.openapi import NOT_MODIFIED, problems
+from service.api.views import JobList, JobView, job_item, job_path, job_view
+from service.domain.fit import FitSpec
+from service.domain.jobs import JobState
+from service.domain.resolve import spec_sha256
+from service.store import jobs
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+
+_EXAMPLES = {
+    "the_shortest": {"kind": "fit", "dataset": "iris", "outcome": "Species"},
+    "relu_30": {
+        "kind": "fit",
+        "name": "relu-30",
+        "dataset": "mnist_train",
+        "outcome": "y",
+        "recipe": [{"step": "zv"}, {"step": "normalize"}],
+        "model": {
+            "hidden_units": 30,
+            "activation": "relu",
+            "epochs": 200,
+            "seeds": [87591, 536, 27860],
+        },
+        "engine": {
+            "validation_split": 0.16666666666666666,
+            "metrics": ["accuracy"],
+            "early_stopping": {"monitor": "val_loss", "min_delta": 0, "patience": 10},
+        },
+        "evaluate": [{"dataset": "mnist_test", "metrics": ["accuracy", "roc_auc"]}],
+    },
+}
+
+
+class DryRun(BaseModel):
+    """What a fit would be; nothing was queued.
+
+    With `exact` false the recipe may leave fewer predictors, and so parameters, once it is prepared
+    on the rows that train.
+    """
+
+    spec: dict[str, Any]
+    spec_sha256: str
+    n_parameters: int
+    n_predictors: int
+    predictors: tuple[str, ...]
+    exact: bool
+    memory_bytes: int
+
+
+@router.post(
+    "",
+    status_code=202,
+    response_model=JobView,
+    responses={
+        200: {"model": JobView | DryRun, "description": "Nothing was queued: dry run, or reused"},
+        **problems(409),
+    },
+    openapi_extra=describe(FitSpec, **_EXAMPLES),
+)
+def create_job(
+    database: DatabaseOf,
+    settings: SettingsOf,
+    spec: Annotated[FitSpec, Depends(json_body(FitSpec))],
+    dry_run: Annotated[bool, Query(description="Validate everything, queue nothing.")] = False,
+    reuse: Annotated[
+        bool,
+        Query(description="Answer with a succeeded job of the same spec, data and environment."),
+    ] = False,
+) -> Response:
+    """Queue a fit. Whatever spec and data profile decide is refused here, not later."""
+    with database.read() as s:
+        found, used = submission.resolved(s, spec)
+    if dry_run:
+        told = DryRun(
+            spec=found.spec.model_dump(mode="json"),
+            spec_sha256=spec_sha256(found.spec),
+            n_parameters=found.n_parameters,
+            n_predictors=len(found.predictors),
+            predictors=found.predictors,
+            exact=found.exact,
+            memory_bytes=found.memory_bytes,
+        )
+        return answer(told)
+    if reuse:
+        with database.read() as s:
+            earlier = submission.reusable(s, found.spec, used, settings.backend)
+        if earlier is not None:
+            return answer(job_view(earlier), headers={"Location": job_path(earlier.id)})
+    with database.write() as s:
+        job = submission.submit(s, found.spec, used)
+    return answer(job_view(job), status=202, headers={"Location": job_path(job.id)})
+
+
+@router.get("", response_model=JobList)
+def list_jobs(
+    database: DatabaseOf,
+    limit: Limit = 20,
+    after: After = None,
+    state: JobState | None = None,
+    kind: Annotated[str | None, Query(max_length=16)] = None,
+    dataset: Annotated[str | None, Query(max_length=128)] = None,
+    name: Annotated[str | None, Query(max_length=64)] = None,
+) -> Response:
+    """Jobs, newest first; each filter that is given must match."""
+    with database.read() as s:
+        page = jobs.page(s, limit, after, state, kind, dataset, name)
+    items = [job_item(job) for job in page.data]
+    return answer(JobList(data=items, has_more=page.has_more, next=page.next))
+
+
+@router.get("/{j}", response_model=JobView, responses={**problems(404), **NOT_MODIFIED})
+def get_job(request: Request, database: DatabaseOf, j: Reference) -> Response:
+    """A job: its state, how far it is, what it was asked and what came of it."""
+    with database.read() as s:
+        job = jobs.get(s, j)
+    return resource(request, job_view(job))
+
+
+@router.post(
+    "/{j}/cancel",
+    response_model=JobView,
+    responses={
+        202: {"model": JobView, "description": "It runs, and ends within one epoch or 2 s"},
+        **problems(404, 409),
+    },
+)
+def cancel_job(database: DatabaseOf, j: Reference) -> Response:
+    """Cancel a job: a queued one will not run, a running one ends and keeps its history."""
+    with database.write() as s:
+        job = jobs.request_cancel(s, j)
+    return answer(job_view(job), status=202 if job.state is JobState.RUNNING else 200)
+
+
+@router.post("/{j}/retry", status_code=202, response_model=JobView, responses=problems(404, 409))
+def retry_job(database: DatabaseOf, j: Reference) -> Response:
+    """Queue a failed or cancelled job again, as a new attempt."""
+    with database.write() as s:
+        job = jobs.retry(s, j)
+    return answer(job_view(job), status=202, headers={"Location": job_path(job.id)})
+
+
+@router.delete("/{j}", status_code=204, responses=problems(404, 409))
+def delete_job(database: DatabaseOf, j: Reference) -> Response:
+    """Remove a job that has ended, with its history and its models."""
+    with database.write() as s:
+        jobs.delete(s, j)
+    return Response(status_code=204)

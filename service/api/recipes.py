@@ -1,0 +1,139 @@
+"""Recipes: prepared and baked for a look, before anything is trained."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated, Any
+
+import anyio.from_thread
+from fastapi import APIRouter, Depends, Response
+from pydantic import BaseModel, Field, JsonValue
+
+from service.api.answers import answer
+from service.api.bodies import describe, json_body
+from service.api.dependencies import ResourcesOf
+from service.api.stored_tables import table_path
+from service.api.validation import invalid_fields, placed
+from service.domain.datasets import Dataset
+from service.domain.errors import FieldError, NotFound
+from service.domain.fit import Outcome
+from service.domain.recipe import Recipe
+from service.domain.schema import Spec
+from service.executors.previewing import preview_recipe
+from service.store import datasets
+from service.store.database import Database
+
+router = APIRouter(prefix="/v1/recipes", tags=["recipes"])
+
+
+class PreviewBody(Spec):
+    """A recipe to prepare on one dataset and to bake it and another with."""
+
+    training: Annotated[str, Field(min_length=1, max_length=128)]
+    new_data: Annotated[str, Field(min_length=1, max_length=128)] | None = None
+    outcome: Outcome
+    recipe: Recipe = []
+    count: int = Field(default=10, ge=0, le=1000, description="How many first rows to show.")
+
+
+class LearnedStep(BaseModel):
+    """A step and what it learned from the training rows."""
+
+    step: str
+    learned: dict[str, JsonValue]
+
+
+class RemovedColumn(BaseModel):
+    """A column that a step dropped."""
+
+    column: str
+    step: str
+    reason: str
+
+
+class StepWarning(BaseModel):
+    """Something in the data that a step could not treat as usual."""
+
+    step: str
+    columns: list[str]
+    code: str
+    message: str
+
+
+class BakedColumn(BaseModel):
+    """A column after the recipe; moments are of the finite values, `sd` with n-1."""
+
+    name: str
+    type: str
+    mean: float | None
+    sd: float | None
+    min: float | None
+    max: float | None
+    n_missing: int
+    levels: list[str] | None = None
+
+
+class BakedTable(BaseModel):
+    """A table after the recipe, the outcome among its columns."""
+
+    n_rows: int
+    n_columns: int
+    columns: list[BakedColumn]
+    rows: list[dict[str, JsonValue]]
+
+
+class PreviewView(BaseModel):
+    """What the recipe learned, dropped and made."""
+
+    steps: list[LearnedStep]
+    removed: list[RemovedColumn]
+    warnings: list[StepWarning]
+    training: BakedTable
+    new_data: BakedTable | None
+
+
+_EXAMPLE = {
+    "training": "mnist_train",
+    "new_data": "mnist_test",
+    "outcome": "y",
+    "recipe": [{"step": "zv"}, {"step": "normalize"}],
+    "count": 3,
+}
+
+
+@router.post(
+    "/preview",
+    response_model=PreviewView,
+    openapi_extra=describe(PreviewBody, the_chapters_recipe=_EXAMPLE),
+)
+def preview_of_recipe(
+    resources: ResourcesOf, body: Annotated[PreviewBody, Depends(json_body(PreviewBody))]
+) -> Response:
+    """Prepare a recipe on the training data and bake both tables: `prep`, `bake`, `glimpse`."""
+    training = _dataset(resources.database, body.training, "training")
+    new_data = (
+        _dataset(resources.database, body.new_data, "new_data")
+        if body.new_data is not None
+        else None
+    )
+    outcomes = [body.outcome] if isinstance(body.outcome, str) else body.outcome
+    settings = resources.settings
+    work = partial(
+        preview_recipe,
+        body.recipe,
+        table_path(settings, training),
+        table_path(settings, new_data) if new_data is not None else None,
+        outcomes,
+        body.count,
+    )
+    with placed("body"):
+        found: dict[str, Any] = anyio.from_thread.run(resources.in_child, work)
+    return answer(found)
+
+
+def _dataset(database: Database, ref: str, field: str) -> Dataset:
+    try:
+        with database.read() as s:
+            return datasets.get(s, ref)
+    except NotFound as error:
+        raise invalid_fields([FieldError(loc=("body", field), msg=error.detail)]) from None

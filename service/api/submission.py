@@ -1,0 +1,95 @@
+"""From a fit's body to a queued job: the datasets it names, what they decide, one row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+
+import service
+from service.domain.datasets import Dataset
+from service.domain.errors import FieldError, InvalidSpec, NotFound
+from service.domain.fit import FitSpec
+from service.domain.jobs import Job
+from service.domain.resolve import Resolved, resolve, spec_sha256
+from service.store import datasets, jobs, reuse
+from service.store.sessions import ReadSession, WriteSession
+
+Used = Mapping[str, Dataset]
+
+
+def resolved(s: ReadSession, spec: FitSpec) -> tuple[Resolved, Used]:
+    """Return the fit with everything filled in, and its datasets by the name the spec uses.
+
+    Raises:
+        InvalidSpec, MissingValues, NoPredictors: what spec and profiles decide.
+    """
+    wanted: list[tuple[str, tuple[str | int, ...]]] = [(spec.dataset, ("dataset",))]
+    if spec.engine.validation_dataset is not None:
+        wanted.append((spec.engine.validation_dataset, ("engine", "validation_dataset")))
+    wanted += [(each.dataset, ("evaluate", at, "dataset")) for at, each in enumerate(spec.evaluate)]
+    used: dict[str, Dataset] = {}
+    unknown: list[FieldError] = []
+    for name, loc in wanted:
+        try:
+            if name not in used:
+                used[name] = datasets.get(s, name)
+        except NotFound as error:
+            unknown.append(FieldError(loc=("body", *loc), msg=error.detail, received=name))
+    if unknown:
+        raise InvalidSpec(unknown[0].msg, errors=unknown)
+    validation = spec.engine.validation_dataset
+    found = resolve(
+        spec, used[spec.dataset], used[validation] if validation is not None else None, used
+    )
+    return found, used
+
+
+def submit(s: WriteSession, spec: FitSpec, used: Used) -> Job:
+    """Queue a resolved fit."""
+    return jobs.submit(
+        s,
+        jobs.NewJob(
+            spec=spec.model_dump(mode="json"),
+            spec_sha256=spec_sha256(spec),
+            kind=spec.kind,
+            name=spec.name,
+            priority=spec.priority,
+            tags=spec.tags,
+            epochs=spec.model.epochs,
+            datasets={name: dataset.id for name, dataset in used.items()},
+        ),
+    )
+
+
+def reusable(s: ReadSession, spec: FitSpec, used: Used, backend: str) -> Job | None:
+    """Return a succeeded job of the same spec and data whose environment is the one in force here.
+
+    The environment is what is installed beside this process: the worker of one machine is the
+    same. A worker elsewhere with other versions is noticed, another processor is not.
+    """
+    data = {name: dataset.sha256 for name, dataset in used.items()}
+    here = {
+        "fitpoint": service.__version__,
+        "backend": backend,
+        **{
+            name: found
+            for name in ("keras", "numpy", backend)
+            if (found := installed_version(name))
+        },
+    }
+    return next(
+        (
+            job
+            for job in reuse.succeeded_like(s, spec_sha256(spec), data)
+            if here.items() <= (job.versions or {}).items()
+        ),
+        None,
+    )
+
+
+def installed_version(package: str) -> str | None:
+    # From the installed package's metadata: importing it would take seconds.
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,172 @@
+"""The resources as clients see them: API.md's fields in API.md's order."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from service.api.answers import Listing
+from service.api.problems import Problem, problem_of_stored
+from service.domain.datasets import Column, ColumnType, Dataset
+from service.domain.evaluations import Evaluation
+from service.domain.jobs import Job, JobState, Progress
+from service.domain.models import RegisteredModel
+
+
+def _absent(value: object) -> bool:
+    return value is None
+
+
+class ColumnView(BaseModel):
+    """A column's profile; moments are of the values that are not missing, `sd` with n-1."""
+
+    name: str
+    type: ColumnType
+    n_missing: int
+    n_unique: int
+    mean: float | None
+    sd: float | None
+    min: float | None
+    max: float | None
+    levels: tuple[str, ...] | None = Field(
+        default=None, exclude_if=_absent, description="Of a column that is not numeric."
+    )
+
+
+class DatasetItem(BaseModel):
+    """A registered table, in a list."""
+
+    id: str = Field(examples=["ds_06ewykbd3x8s4vrqjn2tc9m7ha"])
+    name: str
+    n_rows: int
+    n_columns: int
+    sha256: str
+    created_at: datetime
+
+
+class DatasetList(Listing[DatasetItem]):
+    """A page of datasets."""
+
+
+class DatasetView(DatasetItem):
+    """A registered table and the profile of its columns."""
+
+    columns: list[ColumnView]
+
+
+class JobItem(BaseModel):
+    """A job, in a list."""
+
+    id: str
+    kind: str
+    name: str | None
+    state: JobState
+    spec_sha256: str
+    attempt: int
+    priority: int
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    cancel_requested_at: datetime | None
+    progress: Progress
+    error: Problem | None
+    model_id: str | None
+    evaluations: tuple[Evaluation, ...]
+    device: str | None
+    versions: dict[str, str] | None
+    tags: dict[str, str]
+
+
+class JobList(Listing[JobItem]):
+    """A page of jobs."""
+
+
+class JobView(JobItem):
+    """A job with the spec it runs: everything that was left open is filled in."""
+
+    spec: dict[str, Any]
+
+
+class ModelItem(BaseModel):
+    """One version of a named model, in a list."""
+
+    id: str
+    name: str
+    version: int
+    job_id: str
+    mode: str
+    outcome: str | list[str] = Field(description="One column, or a list when there are several.")
+    n_parameters: int
+    weights_sha256: str
+    artifact_sha256: str
+    artifact_path: str = Field(description="Relative to the storage.")
+    dataset_sha256: str
+    evaluations: tuple[Evaluation, ...]
+    created_at: datetime
+    tags: dict[str, str]
+
+
+class ModelList(Listing[ModelItem]):
+    """A page of models."""
+
+
+class ModelView(ModelItem):
+    """One version of a named model."""
+
+    levels: tuple[str, ...] | None
+    predictors: tuple[str, ...]
+    spec: dict[str, Any]
+
+
+def column_view(column: Column) -> ColumnView:
+    """Return the profile as it is shown."""
+    return ColumnView(**column.model_dump(exclude={"top_counts"}))
+
+
+def dataset_item(dataset: Dataset) -> DatasetItem:
+    """Return a dataset for a list."""
+    return DatasetItem(**dataset.model_dump(exclude={"columns"}))
+
+
+def dataset_view(dataset: Dataset) -> DatasetView:
+    """Return a whole dataset."""
+    columns = [column_view(column) for column in dataset.columns]
+    return DatasetView(**dataset.model_dump(exclude={"columns"}), columns=columns)
+
+
+def job_path(job_id: str) -> str:
+    """Return the path of a job."""
+    return f"/v1/jobs/{job_id}"
+
+
+def _job_fields(job: Job) -> dict[str, Any]:
+    fields = {name: getattr(job, name) for name in JobItem.model_fields if name != "error"}
+    return {**fields, "error": problem_of_stored(job.error, job_path(job.id))}
+
+
+def job_item(job: Job) -> JobItem:
+    """Return a job for a list."""
+    return JobItem(**_job_fields(job))
+
+
+def job_view(job: Job) -> JobView:
+    """Return a whole job."""
+    return JobView(**_job_fields(job), spec=job.spec)
+
+
+def _model_fields(model: RegisteredModel, kind: type[ModelItem]) -> dict[str, Any]:
+    fields = {name: getattr(model, name) for name in kind.model_fields if name != "outcome"}
+    outcome = model.outcome[0] if len(model.outcome) == 1 else list(model.outcome)
+    return {**fields, "outcome": outcome}
+
+
+def model_item(model: RegisteredModel) -> ModelItem:
+    """Return a model for a list."""
+    return ModelItem(**_model_fields(model, ModelItem))
+
+
+def model_view(model: RegisteredModel) -> ModelView:
+    """Return a whole model."""
+    return ModelView(**_model_fields(model, ModelView))

@@ -1,0 +1,76 @@
+"""A recipe is prepared for a look in a child of its own: quick requests do not wait for it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from service.domain.errors import TooLarge, Unavailable, from_stored
+from service.domain.recipe import Step
+from service.executors.preview_child import PreviewAnswer, PreviewRequest
+
+DEFAULT_SECONDS = 300.0
+
+
+def preview_recipe(
+    recipe: Sequence[Step],
+    training: Path,
+    new_data: Path | None,
+    outcomes: Sequence[str],
+    count: int,
+    seconds: float = DEFAULT_SECONDS,
+) -> dict[str, Any]:
+    """Prepare a recipe on one stored table and bake it and another; see `engine.recipe.preview`.
+
+    Call it from a thread that lives until it returns: the child dies with the thread.
+
+    Args:
+        recipe: the steps, in order.
+        training: the canonical file to learn from.
+        new_data: the canonical file of another table, or None.
+        outcomes: columns that no step touches.
+        count: how many first rows to show.
+        seconds: how long it may take.
+
+    Raises:
+        InvalidSpec, InvalidData: as the engine's `preview`.
+        TooLarge: it took too long.
+        Unavailable: the child ended without an answer.
+    """
+    request = PreviewRequest(
+        parent=os.getpid(),
+        recipe=list(recipe),
+        training=training,
+        new_data=new_data,
+        outcomes=list(outcomes),
+        count=count,
+    )
+    child = subprocess.Popen(
+        [sys.executable, "-P", "-m", "service.executors.preview_child"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+    )
+    with child:
+        try:
+            answer, _ = child.communicate(request.model_dump_json().encode(), seconds)
+        except subprocess.TimeoutExpired as error:
+            raise TooLarge(
+                f"Expected a recipe that is prepared within {seconds:g} seconds. It took longer. "
+                "Preview it on a smaller dataset."
+            ) from error
+        finally:
+            child.kill()
+    if child.returncode != 0:
+        raise Unavailable(
+            f"The process that prepared the recipe ended with status {child.returncode} and no "
+            "answer. Try again, on a smaller dataset if it ends the same way."
+        )
+    told = PreviewAnswer.model_validate_json(answer)
+    if told.error is not None:
+        raise from_stored(told.error)
+    return told.preview or {}
