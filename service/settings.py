@@ -48,7 +48,7 @@ class Settings(BaseSettings):
     )
     executor: Literal["process", "inline"] = Field(
         default="process",
-        description="Where fits run: in children of the worker, or in the worker itself.",
+        description="`process` or `inline`: fits run in children of the worker, or in the worker.",
     )
     slots: int | None = Field(
         default=None,
