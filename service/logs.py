@@ -24,7 +24,7 @@ def configure_logs(*, process: str, level: int = logging.INFO) -> None:
         structlog.stdlib.add_logger_name,
         structlog.stdlib.ExtraAdder(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        _name_process(process),
+        _dressed(process),
     ]
     people = sys.stderr.isatty()
     rendering: list[Any] = (
@@ -52,9 +52,11 @@ def configure_logs(*, process: str, level: int = logging.INFO) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-def _name_process(process: str) -> Any:
-    def add(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+def _dressed(process: str) -> Any:
+    def dress(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
         event.setdefault("process", process)
+        # uvicorn says some things twice, the second time in colours.
+        event.pop("color_message", None)
         return event
 
-    return add
+    return dress
