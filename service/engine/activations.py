@@ -55,7 +55,9 @@ def linear(x: Matrix) -> Matrix:
 
 def softmax(x: Matrix) -> Matrix:
     """Return `exp(x_i) / sum_j exp(x_j)` along the last axis, the largest x taken off first."""
-    x = x - x.max(axis=-1, keepdims=True)
+    # Numbers of both signs near float32's end differ by infinity, and exp(-infinity) is 0.
+    with np.errstate(over="ignore"):
+        x = x - x.max(axis=-1, keepdims=True)
     np.exp(x, out=x)
     x /= x.sum(axis=-1, keepdims=True)
     return x

@@ -6,7 +6,6 @@ import csv
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from io import StringIO
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -52,18 +51,32 @@ class Answer:
         Text is made safe for spreadsheets (`inert`); numbers are written so that they read back
         to the same bits.
         """
-        buffer = StringIO(newline="")
-        writer = csv.writer(buffer, lineterminator="\n")
-        writer.writerow([inert(name) for name in self.columns])
         columns = [
             [inert(cell) if isinstance(cell, str) else cell for cell in column]
             for column in self.values
         ]
+        lines = _Lines()
+        writer = csv.writer(lines)
+        writer.writerow([inert(name) for name in self.columns])
         writer.writerows(zip(*columns, strict=True))
-        return buffer.getvalue().encode("utf-8", "replace")
+        return "".join(lines.written).encode("utf-8", "replace")
 
     def _rows(self) -> Sequence[tuple[Cell, ...]]:
         return list(zip(*self.values, strict=True))
+
+
+class _Lines:
+    """What a csv.writer writes, its lines ended by LF.
+
+    Before Python 3.11.9 the writer quotes a CR in a cell only where its own lines end in one
+    (python/cpython#67044), so they do, and the CR is taken off here, where each call is one line.
+    """
+
+    def __init__(self) -> None:
+        self.written: list[str] = []
+
+    def write(self, line: str) -> None:
+        self.written.append(line.removesuffix("\r\n") + "\n")
 
 
 def kinds_of(names: Sequence[str], mode: Mode) -> tuple[Kind, ...]:

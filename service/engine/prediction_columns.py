@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
@@ -46,9 +46,9 @@ class InputColumns:
             InvalidData: a column is missing (the nearest name is told), or holds categories where
                 the model reads numbers, or the other way round.
         """
-        absent = [name for name in self.names if name not in types]
+        absent = absent_column(self, types)
         if absent:
-            raise absent_column(absent, types)
+            raise absent
         for column in self.columns:
             kind = types[column.name]
             # A logical column may be read as 0 and 1.
@@ -111,16 +111,24 @@ class PredictionRows:
         return column.levels or ()
 
 
-def absent_column(absent: Sequence[str], received: Iterable[str], where: str = "") -> InvalidData:
-    """Return the error for columns that are not there, with the nearest name that is."""
+def absent_column(
+    inputs: InputColumns, received: Collection[str], where: str = ""
+) -> InvalidData | None:
+    """Return the error for columns that are not among those received, None if all are.
+
+    It tells the nearest of the received names that no other column has.
+    """
+    absent = [name for name in inputs.names if name not in received]
+    if not absent:
+        return None
     first = shown(absent[0])
-    near = nearest(absent[0], received)
+    near = nearest(absent[0], [name for name in received if name not in inputs.names])
     detail = f"Expected a column '{first}'{where}. Received none of this name"
     detail += f"; nearest is '{shown(near)}'." if near else "."
     if len(absent) > 1:
         others = ", ".join(f"'{shown(name)}'" for name in absent[1:4])
         more = ", ..." if len(absent) > 4 else ""
-        detail += f" {len(absent) - 1} more are missing: {others}{more}."
+        detail += f" As many as {len(absent)} are missing, also {others}{more}."
     return InvalidData(detail, errors=[FieldError(loc=(first,), msg=detail)])
 
 

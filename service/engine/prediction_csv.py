@@ -154,12 +154,12 @@ def _places(header: Sequence[str], inputs: InputColumns) -> dict[str, int]:
         place[name] = at
     if not place:
         raise InvalidData("Expected a CSV with a header line. Received an empty first line.")
-    absent = [name for name in inputs.names if name not in place]
+    absent = absent_column(inputs, place)
     if absent and len(header) == 1 and (";" in header[0] or "\t" in header[0]):
         raise InvalidData(
             "Expected cells separated by commas. Received a header without one. Write the file "
             "with commas and decimal points."
         )
     if absent:
-        raise absent_column(absent, [name for name in place if name])
+        raise absent
     return place

@@ -70,8 +70,8 @@ def _of_rows(rows: Sequence[Any], inputs: InputColumns) -> PredictionRows:
         try:
             cells.append(take(row))
         except KeyError:
-            absent = [name for name in names if name not in row]
-            raise absent_column(absent, row, f" in row {at + 1}") from None
+            absent = absent_column(inputs, row, f" in row {at + 1}")
+            raise absent or AssertionError("a key that is there was not found") from None
     numbers, nominal = split(cells, inputs, "rows")
     return PredictionRows(inputs=inputs, layout="rows", numbers=numbers, nominal=nominal)
 
@@ -88,9 +88,9 @@ def _of_columns(
                 f"Expected each column once. Received '{shown(name)}' twice.", "columns", at
             )
         place[name] = at
-    absent = [name for name in inputs.names if name not in place]
+    absent = absent_column(inputs, place)
     if absent:
-        raise absent_column(absent, place)
+        raise absent
     places = [place[name] for name in inputs.names]
     take = itemgetter(*places) if len(places) > 1 else lambda row: (row[places[0]],)
     cells = []
