@@ -165,7 +165,8 @@ class _RestatedColumn:
     """A typed column whose declared type is another: its values as text, read as cells are."""
 
     def __init__(self, name: str, option: ColumnOptions, na: list[str]) -> None:
-        self._name, self._na = name, na
+        self._name = name
+        self._na = [word.strip(" \t") for word in na]
         self._reader = reader_of_cells(name, option, ".")
         self.needs_all = self._reader.needs_all
 

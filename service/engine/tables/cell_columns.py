@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from service.domain.datasets import MAX_LEVELS, ColumnOptions
@@ -16,6 +15,7 @@ from service.engine.tables.cells import (
     first_failure,
     has_leading_zero,
     integers,
+    integers_in_any_form,
     logicals,
     numbers,
     sorted_levels,
@@ -36,8 +36,10 @@ def reader_of_cells(name: str, option: ColumnOptions | None, decimal: str) -> Co
     """Return the reader of a column of text cells."""
     if option is None:
         return _GuessedCells(name, decimal)
-    if option.type in ("numeric", "integer"):
-        return _NumberCells(name, "integer" if option.type == "integer" else "numeric", decimal)
+    if option.type == "numeric":
+        return _NumericCells(name, decimal)
+    if option.type == "integer":
+        return _IntegerCells(name, decimal)
     if option.type == "logical":
         return _LogicalCells(name)
     if option.type == "text":
@@ -106,49 +108,74 @@ class _GuessedCells:
         return numbers(block, self._decimal)
 
 
-class _NumberCells:
-    """Declared numeric or integer: "007" is 7, and an integer must be whole."""
+class _NumericCells:
+    """Declared numeric: "007" is 7."""
 
     needs_all = False
 
-    def __init__(self, name: str, kind: Literal["numeric", "integer"], decimal: str) -> None:
-        self._name, self._kind, self._decimal = name, kind, decimal
+    def __init__(self, name: str, decimal: str) -> None:
+        self._name, self._decimal = name, decimal
         self._span = Span()
 
     def observe(self, block: Any, row: int, /) -> None:
-        whole = integers(block)
-        values = numbers(block, self._decimal) if whole is None else whole
+        values = self._numbers(block)
         if values is None:
-            at = first_failure(block, lambda cells: numbers(cells, self._decimal))
+            at = first_failure(block, self._numbers)
             raise bad_value(
                 row + at,
                 self._name,
-                f"a number, as its declared type is {self._kind}",
+                "a number, as its declared type is numeric",
                 shown(block[at].as_py()),
                 f"Correct the value, name it in options.na, or declare {self._name} text.",
             )
-        if whole is None:
-            self._refuse(block, values, row)
+        if (infinite := first_infinite(values)) is not None:
+            raise infinite_value(row + infinite, self._name, block[infinite].as_py())
         self._span.add(present_of(values))
 
     def plan(self, _complete: bool, /) -> ColumnPlan:
-        return self._span.plan(self._name, self._kind)
+        return self._span.plan(self._name, "numeric")
 
     def convert(self, block: Any, _row: int, plan: ColumnPlan, /) -> Any:
         if plan.storage == "float64" or (values := integers(block)) is None:
-            values = numbers(block, self._decimal)
+            values = self._numbers(block)
         if values is None:
             raise Misfit
         return stored_numbers(values, plan.storage)
 
-    def _refuse(self, block: Any, values: Any, row: int) -> None:
-        at = first_infinite(values)
-        if at is not None:
-            raise infinite_value(row + at, self._name, block[at].as_py())
-        if self._kind == "integer":
-            at = first_inexact(values)
-            if at is not None:
-                raise not_whole(row + at, self._name, block[at].as_py())
+    def _numbers(self, block: Any) -> Any | None:
+        return numbers(block, self._decimal)
+
+
+class _IntegerCells:
+    """Declared integer: whole numbers of 64 bits, however they are written."""
+
+    needs_all = False
+
+    def __init__(self, name: str, decimal: str) -> None:
+        self._name, self._decimal = name, decimal
+        self._span = Span()
+
+    def observe(self, block: Any, row: int, /) -> None:
+        self._span.add(present_of(self._whole(block, row)))
+
+    def plan(self, _complete: bool, /) -> ColumnPlan:
+        return self._span.plan(self._name, "integer")
+
+    def convert(self, block: Any, row: int, plan: ColumnPlan, /) -> Any:
+        return stored_numbers(self._whole(block, row), plan.storage)
+
+    def _whole(self, block: Any, row: int) -> Any:
+        values = integers_in_any_form(block, self._decimal)
+        if values is not None:
+            return values
+        at = first_failure(block, lambda cells: integers_in_any_form(cells, self._decimal))
+        raise bad_value(
+            row + at,
+            self._name,
+            "a whole number of 64 bits, as its declared type is integer",
+            shown(block[at].as_py()),
+            f"Correct the value, name it in options.na, or declare {self._name} numeric.",
+        )
 
 
 class _LogicalCells:
@@ -250,19 +277,3 @@ def infinite_value(row: int, name: str, text: str) -> Exception:
     """Return the refusal of an infinite number."""
     advice = "Correct the value, or name it in options.na to read it as missing."
     return bad_value(row, name, "a finite number", shown(text), advice)
-
-
-def not_whole(row: int, name: str, text: str) -> Exception:
-    """Return the refusal of a value of an integer column that int64 does not hold."""
-    expected = "a whole number of 64 bits, as its declared type is integer"
-    return bad_value(row, name, expected, shown(text), f"Declare {name} numeric.")
-
-
-def first_inexact(values: Any) -> int | None:
-    """Return the position of the first double that is not whole or not exact, or None."""
-    whole = pc.equal(pc.floor(values), values)
-    exact = pc.less_equal(pc.abs(values), float(2**53))
-    wrong = pc.invert(pc.and_(whole, exact))
-    if not pc.any(wrong).as_py():
-        return None
-    return int(pc.index(wrong, pa.scalar(True)).as_py())

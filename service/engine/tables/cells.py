@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from service.engine.tables.buffers import bytes_of, offsets_of
+from service.engine.tables.storage import MAX_EXACT
 
 TRUE_WORDS = ("TRUE", "T", "true")
 FALSE_WORDS = ("FALSE", "F", "false")
@@ -20,15 +21,15 @@ FALSE_WORDS = ("FALSE", "F", "false")
 _NAN = r"^[+-]?(?i:nan)$"
 
 
-def clean(cells: Any, na: Sequence[str]) -> Any:
-    """Return the cells trimmed of blanks and tabs, null where the result is a word of `na`.
-
-    Cells that are words of `na` as they stand are taken to be null already.
-    """
+def has_blanks(cells: Any) -> bool:
+    """Whether a blank or tab occurs in any cell, at its end or inside."""
     data = bytes_of(cells).tobytes()
-    if b" " not in data and b"\t" not in data:
-        return cells
-    trimmed = pc.ascii_trim(cells, " \t")
+    return b" " in data or b"\t" in data
+
+
+def clean(cells: Any, na: Sequence[str]) -> Any:
+    """Return the cells trimmed of blanks and tabs, null where the result is a word of `na`."""
+    trimmed = pc.ascii_trim(cells, " \t") if has_blanks(cells) else cells
     missing = pc.is_in(trimmed, value_set=pa.array(na, pa.string()))
     return pc.if_else(missing, pa.scalar(None, pa.string()), trimmed)
 
@@ -86,6 +87,31 @@ def integers(cells: Any) -> Any | None:
         return pc.cast(cells, pa.int64())
     except pa.ArrowInvalid:
         return None
+
+
+def integers_in_any_form(cells: Any, decimal: str) -> Any | None:
+    """Return the cells as int64, or None when one is not whole or out of range.
+
+    Digits are read exactly ("007" is 7); "2.0" and "1e3" are whole numbers, too, up to 2^53.
+    """
+    if (whole := integers(cells)) is not None:
+        return whole
+    none = pa.scalar(None, pa.string())
+    bare = pc.replace_substring_regex(cells, r"^\+", "")
+    digits = pc.match_substring_regex(bare, r"^-?[0-9]+$")
+    others = numbers(pc.if_else(digits, none, cells), decimal)
+    if others is None or not pc.all(_is_whole(others), min_count=0).as_py():
+        return None
+    try:
+        whole = pc.cast(pc.if_else(digits, bare, none), pa.int64())
+    except pa.ArrowInvalid:
+        return None
+    return pc.coalesce(whole, pc.cast(others, pa.int64()))
+
+
+def _is_whole(values: Any) -> Any:
+    exact = pc.less_equal(pc.abs(values), float(MAX_EXACT))
+    return pc.and_(pc.equal(pc.floor(values), values), exact)
 
 
 def logicals(cells: Any, *, digits: bool = False) -> Any | None:

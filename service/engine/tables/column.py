@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from service.domain.datasets import ColumnType
-from service.engine.tables.buffers import values_of
+from service.engine.tables.buffers import missing_of, values_of
 from service.engine.tables.storage import (
     MAX_EXACT,
     WHOLE_RANGES,
@@ -128,11 +128,14 @@ def stored_numbers(values: Any, storage: Storage) -> Any:
 
 def settled(array: Any) -> Any:
     """Return the array with nothing but zeros under its nulls: equal columns are equal bytes."""
-    if not array.null_count:
+    missing = missing_of(array)
+    if missing is None:
         return array
     if pa.types.is_string(array.type):
-        return pc.if_else(array.is_valid(), array, pa.scalar(None, pa.string()))
-    missing = array.is_null().to_numpy(zero_copy_only=False)
+        filled = array.fill_null("")
+        valid = np.packbits(np.pad(~missing, (filled.offset, 0)), bitorder="little")
+        buffers = [pa.py_buffer(valid), *filled.buffers()[1:]]
+        return pa.Array.from_buffers(array.type, len(array), buffers, offset=filled.offset)
     zero = False if pa.types.is_boolean(array.type) else pa.scalar(0).cast(array.type)
     values = array.fill_null(zero).to_numpy(zero_copy_only=False)
     return pa.array(values, type=array.type, mask=missing)

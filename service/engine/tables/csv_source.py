@@ -11,7 +11,7 @@ import pyarrow.csv as pa_csv
 
 from service.domain.datasets import ReadLimits, ReadOptions
 from service.domain.errors import UnreadableFile
-from service.engine.tables.cells import clean, has_longer
+from service.engine.tables.cells import clean, has_blanks, has_longer
 from service.engine.tables.diagnose import MAX_FIELD_BYTES, diagnose
 from service.engine.tables.header import Header, read_header
 from service.engine.tables.refusals import bad_file
@@ -98,7 +98,8 @@ class CsvSource:
         columns = batch.columns
         if any(has_longer(column, MAX_FIELD_BYTES) for column in columns):
             self._raise_if_broken()
-        return [clean(column, self._na) for column in columns]
+        # Arrow has made the words of `na` null where no blanks stand around them.
+        return [clean(cells, self._na) if has_blanks(cells) else cells for cells in columns]
 
     def _because(self, stream: TextStream, said: str) -> Exception:
         if stream.failure is not None:

@@ -16,8 +16,8 @@ FIELD_KEY = b"fitpoint"
 MAX_BATCH_ROWS = 65_536
 MIN_BATCH_ROWS = 256
 BATCH_BYTES = 64 * 2**20
-# A double holds every whole number up to here: beyond it, a whole number is stored as the double.
-MAX_EXACT = 2**53
+# Up to here a double is one whole number and no other; beyond, a number is stored as a double.
+MAX_EXACT = 2**53 - 1
 
 WHOLE_RANGES: tuple[tuple[Storage, int, int], ...] = (
     ("uint8", 0, 2**8 - 1),
