@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import func, or_, select, update
 
@@ -83,7 +84,7 @@ def heartbeat(
     s: WriteSession, job_id: str, token: int, lease_seconds: float = LEASE_SECONDS
 ) -> bool:
     """Extend the lease (T3) and return whether a cancel was asked for."""
-    return _extend(s, job_id, token, lease_seconds)
+    return _extend(s, job_id, token, lease_seconds).cancel_asked
 
 
 def record_epochs(
@@ -102,7 +103,7 @@ def record_epochs(
     Raises:
         Conflict: an epoch is missing before the ones given.
     """
-    cancel_asked = _extend(
+    job = _extend(
         s,
         job_id,
         token,
@@ -113,11 +114,10 @@ def record_epochs(
         trials=progress.trials,
         eta_seconds=progress.eta_seconds,
     )
-    attempt = require_held(s, job_id, token).attempt
-    appended = epochs.append(s, job_id, attempt, records)
+    appended = epochs.append(s, job_id, job.attempt, records)
     events.append(s, job_id, token, "epoch", [record.as_row() for record in appended.new])
     events.append(s, job_id, token, "nondeterminism_detected", appended.differing)
-    return cancel_asked
+    return job.cancel_asked
 
 
 def log(s: WriteSession, job_id: str, token: int, lines: Sequence[str]) -> None:
@@ -193,16 +193,22 @@ def _keep_evaluations(s: WriteSession, job_id: str, given: Sequence[Evaluation])
         evaluations.add(s, job_id, evaluation, requested=True)
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Extended:
+    attempt: int
+    cancel_asked: bool
+
+
 def _extend(
     s: WriteSession, job_id: str, token: int, lease_seconds: float, **values: float | None
-) -> bool:
+) -> _Extended:
     now = clock_of(s).lease()
     row = s.execute(
         update(JobRow)
         .where(held(job_id, token))
         .values(lease_until=now.seconds + lease_seconds, lease_clock=now.source, **values)
-        .returning(JobRow.cancel_requested_at)
+        .returning(JobRow.attempt, JobRow.cancel_requested_at)
     ).one_or_none()
     if row is None:
         lease_lost(job_id, token)
-    return row.cancel_requested_at is not None
+    return _Extended(attempt=row.attempt, cancel_asked=row.cancel_requested_at is not None)

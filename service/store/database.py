@@ -42,7 +42,7 @@ class Database:
         self._writer: int | None = None
         self._mode = mode
         event.listen(engine, "connect", self._prepare)
-        event.listen(engine, "begin", _begin)
+        event.listen(engine, "begin", self._begin)
         event.listen(engine, "commit", _still_open)
 
     @classmethod
@@ -142,10 +142,20 @@ class Database:
     def _prepare(self, raw: Any, _record: Any) -> None:
         sqlite.prepare(raw, self._mode, self._busy_seconds)
 
+    def _begin(self, connection: Connection) -> None:
+        kind = connection.get_execution_options().get(_KIND, "DEFERRED")
+        if kind == "DEFERRED":
+            connection.exec_driver_sql("PRAGMA query_only=ON")
+            connection.exec_driver_sql("BEGIN DEFERRED")
+            return
+        connection.exec_driver_sql("PRAGMA query_only=OFF")
+        if kind == "SCHEMA":
+            connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
+        sqlite.begin_immediate(connection, self._busy_seconds)
+
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        # SQLite's own waiting is a sleep of up to 100 ms, and unfair: threads of one process queue
-        # here instead, and only processes wait for each other there.
+        # Threads of one process queue here, and only processes wait for each other at the file.
         me = threading.get_ident()
         if self._writer == me:
             raise RuntimeError("Expected one write() at a time in a thread. Received a second one.")
@@ -207,15 +217,6 @@ def _raise_if_unavailable(error: SQLAlchemyError) -> None:
     unavailable = sqlite.as_unavailable(error)
     if unavailable is not None:
         raise unavailable from error
-
-
-def _begin(connection: Connection) -> None:
-    kind = connection.get_execution_options().get(_KIND, "DEFERRED")
-    if kind == "SCHEMA":
-        connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
-        kind = "IMMEDIATE"
-    connection.exec_driver_sql(f"PRAGMA query_only={'OFF' if kind == 'IMMEDIATE' else 'ON'}")
-    connection.exec_driver_sql(f"BEGIN {kind}")
 
 
 def _still_open(connection: Connection) -> None:

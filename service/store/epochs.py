@@ -13,7 +13,7 @@ from sqlalchemy import Row, Select, func, insert, select, tuple_
 
 from service.domain.errors import Conflict, FieldError, InvalidSpec
 from service.domain.history import EpochRecord
-from service.store import jobs
+from service.store import job_rows
 from service.store.encoding import words_for_floats
 from service.store.pages import Page, page_of
 from service.store.sessions import ReadSession, WriteSession
@@ -36,13 +36,12 @@ def page(
     s: ReadSession, job_id: str, limit: int = 1000, after: str | None = None
 ) -> Page[EpochRecord]:
     """Return a job's records, ascending by (trial, fold, epoch); a cursor is "trial.fold.epoch"."""
+    job_rows.require(s, job_id)
     query = _select(job_id).limit(limit + 1)
     if after is not None:
         key = tuple_(EpochRow.trial, EpochRow.fold, EpochRow.epoch)
         query = query.where(key > tuple_(*_parse_cursor(after)))
     rows, cursor = page_of(s.execute(query).all(), limit, _cursor)
-    if not rows:
-        jobs.require(s, job_id)
     return Page(data=[_record(row) for row in rows], has_more=cursor is not None, next=cursor)
 
 

@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 from sqlalchemy import func, insert, select
 
-from service.domain.errors import NotFound
 from service.domain.jobs import JobState
+from service.store import job_rows
 from service.store.sessions import ReadSession, WriteSession, clock_of
 from service.store.tables import EventRow, JobRow
 
@@ -36,9 +36,8 @@ def after(s: ReadSession, job_id: str, n: int = 0, limit: int = 1000) -> list[Ev
     `state` has {state}, `epoch` the record's row, `done` {state} and is the last one. A job that
     was queued again by `retry` begins with that: its earlier run is not told again.
     """
-    first = s.scalar(select(JobRow.first_event).where(JobRow.id == job_id))
-    if first is None:
-        raise NotFound(f"Expected the id of a job. Nothing has the id '{job_id[:64]}'.")
+    job_rows.require(s, job_id)
+    first = s.scalars(select(JobRow.first_event).where(JobRow.id == job_id)).one()
     return _read(s, job_id, max(n, first - 1), limit, _STREAMED)
 
 

@@ -7,9 +7,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, and_, literal, select
 
+from service.domain.errors import NotFound
 from service.domain.evaluations import Evaluation
 from service.domain.jobs import Job, JobState, Progress
-from service.store import evaluations
+from service.store import evaluations, ids
 from service.store.sessions import ReadSession
 from service.store.tables import JobRow, ModelRow
 
@@ -21,6 +22,13 @@ def is_state(state: JobState) -> ColumnElement[bool]:
     """
     equal = JobRow.state == literal(state.value, literal_execute=True)
     return and_(equal, JobRow.finished_at.is_not(None)) if state.is_terminal else equal
+
+
+def require(s: ReadSession, job_id: str) -> None:
+    """Raise NotFound when there is no such job."""
+    known = ids.is_id(job_id) and s.scalar(select(JobRow.id).where(JobRow.id == job_id))
+    if not known:
+        raise NotFound(f"Expected the id of a job. Nothing has the id {job_id[:64]!a}.")
 
 
 def as_jobs(s: ReadSession, rows: Sequence[JobRow], *, with_spec: bool) -> list[Job]:

@@ -106,16 +106,9 @@ def submit(s: WriteSession, new: NewJob) -> Job:
 
 def get(s: ReadSession, job_id: str) -> Job:
     """Return a job by id, or raise NotFound."""
-    require(s, job_id)
+    job_rows.require(s, job_id)
     rows = s.scalars(select(JobRow).where(JobRow.id == job_id)).all()
     return job_rows.as_jobs(s, rows, with_spec=True)[0]
-
-
-def require(s: ReadSession, job_id: str) -> None:
-    """Raise NotFound when there is no such job."""
-    known = ids.is_id(job_id) and s.scalar(select(JobRow.id).where(JobRow.id == job_id))
-    if not known:
-        raise NotFound(f"Expected the id of a job. Nothing has the id {job_id[:64]!a}.")
 
 
 def page(
@@ -171,7 +164,7 @@ def counts(s: ReadSession) -> dict[str, int]:
 
 def datasets_of(s: ReadSession, job_id: str) -> dict[str, Dataset]:
     """Return the job's datasets by the name its spec uses; deleted ones are not among them."""
-    require(s, job_id)
+    job_rows.require(s, job_id)
     links = s.execute(
         select(JobDatasetRow.spec_name, JobDatasetRow.dataset_id).where(
             JobDatasetRow.job_id == job_id, JobDatasetRow.dataset_id.is_not(None)
@@ -189,7 +182,7 @@ def request_cancel(s: WriteSession, job_id: str) -> Job:
     Raises:
         Conflict: the job has succeeded or failed.
     """
-    require(s, job_id)
+    job_rows.require(s, job_id)
     at = clock_of(s).utc()
     token = s.scalar(
         update(JobRow)

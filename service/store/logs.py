@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import delete, insert, select
 
 from service.domain.errors import FieldError, InvalidSpec
-from service.store import jobs
+from service.store import job_rows
 from service.store.encoding import scrub
 from service.store.pages import Page, page_of
 from service.store.sessions import ReadSession, WriteSession, clock_of
@@ -31,13 +31,12 @@ class LogLine:
 
 def page(s: ReadSession, job_id: str, limit: int = 1000, after: str | None = None) -> Page[LogLine]:
     """Return a job's lines, oldest first."""
+    job_rows.require(s, job_id)
     query = select(JobLogRow).where(JobLogRow.job_id == job_id)
     if after is not None:
         query = query.where(JobLogRow.n > _parse_cursor(after))
     rows = s.scalars(query.order_by(JobLogRow.n).limit(limit + 1)).all()
     kept, cursor = page_of(rows, limit, lambda row: str(row.n))
-    if not kept:
-        jobs.require(s, job_id)
     data = [LogLine(attempt=row.attempt, line=row.line, at=row.at) for row in kept]
     return Page(data=data, has_more=cursor is not None, next=cursor)
 
