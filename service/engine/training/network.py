@@ -37,14 +37,18 @@ def initial_weights(network: Network, seeds: Sequence[int]) -> Weights:
 
 
 def keras_model(network: Network, weights: Weights | None = None) -> Any:
-    """Return the network as an uncompiled `keras.Sequential`, with `weights` when they are given."""
+    """Return the network as an uncompiled `keras.Sequential`, with `weights` if given."""
     layers: list[Any] = [keras.Input((network.predictors,))]
-    for units, rate in zip(network.hidden, network.dropouts, strict=True):
-        layers.append(keras.layers.Dense(units, activation=network.activation))
+    for layer, (units, rate) in enumerate(zip(network.hidden, network.dropouts, strict=True), 1):
+        layers.append(
+            keras.layers.Dense(units, activation=network.activation, name=f"hidden_{layer}")
+        )
         if rate > 0:
-            layers.append(keras.layers.Dropout(rate))
-    layers.append(keras.layers.Dense(network.outputs, activation=network.output_activation))
-    model = keras.Sequential(layers)
+            layers.append(keras.layers.Dropout(rate, name=f"dropout_{layer}"))
+    layers.append(
+        keras.layers.Dense(network.outputs, activation=network.output_activation, name="output")
+    )
+    model = keras.Sequential(layers, name="mlp")
     if weights is not None:
         model.set_weights(list(weights))
     return model

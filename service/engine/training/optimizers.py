@@ -17,9 +17,7 @@ from service.domain.optimizers import SGD, Adagrad, Adam, Adamax, AdamW, Nadam, 
 Tensor = Any
 
 
-def initial_slots(
-    optimizer: Optimizer, shape: tuple[int, ...]
-) -> list[NDArray[np.float32]]:
+def initial_slots(optimizer: Optimizer, shape: tuple[int, ...]) -> list[NDArray[np.float32]]:
     """Return the optimizer's variables for one parameter before the first step."""
     match optimizer:
         case Adam() | AdamW():
@@ -102,12 +100,12 @@ def _adam(
     rate: Tensor,
     t: Tensor,
 ) -> tuple[Tensor, list[Tensor]]:
-    """Kingma and Ba (2015) with the bias correction in the step size (their section 2, "epsilon
-    hat"), as keras.optimizers.Adam."""
+    """Step as Kingma and Ba (2015), the bias correction in the step size.
+
+    It is their section 2 ("epsilon hat"), as in keras.optimizers.Adam.
+    """
     alpha = (
-        rate
-        * ops.sqrt(1 - ops.power(optimizer.beta_2, t))
-        / (1 - ops.power(optimizer.beta_1, t))
+        rate * ops.sqrt(1 - ops.power(optimizer.beta_2, t)) / (1 - ops.power(optimizer.beta_1, t))
     )
     m = slots[0] + (gradient - slots[0]) * (1 - optimizer.beta_1)
     v = slots[1] + (ops.square(gradient) - slots[1]) * (1 - optimizer.beta_2)

@@ -8,8 +8,8 @@ first layers and one product a fit for every further layer, whatever the widths.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from types import ModuleType
 from typing import Any
 
@@ -19,7 +19,7 @@ from keras import ops
 
 from service.domain.fit import Mode
 from service.domain.optimizers import Optimizer
-from service.engine.training import losses, optimizers
+from service.engine.training import backend, losses, optimizers
 from service.engine.training.layout import Layout
 
 Tensor = Any
@@ -46,20 +46,48 @@ class State:
     steps: Tensor
 
 
+def program_of(layout: Layout, objective: Objective) -> EpochProgram:
+    """Return the program of a cohort, compiled already when one of its form has run before.
+
+    What a program takes at run time (seeds, learn rates, epochs, stopping rules) is not its form.
+    """
+    return _program(
+        Layout(
+            tuple(
+                replace(
+                    member,
+                    seeds=(0, 0, 0),
+                    learn_rate=0.0,
+                    epochs=0,
+                    early_stopping=None,
+                    terminate_on_nan=True,
+                )
+                for member in layout.members
+            )
+        ),
+        objective,
+    )
+
+
+@lru_cache(maxsize=16)
+def _program(layout: Layout, objective: Objective) -> EpochProgram:
+    return EpochProgram(layout, objective, backend.load())
+
+
 class EpochProgram:
     """The program of one cohort; the same object runs every epoch, compiled at the first call."""
 
-    def __init__(self, layout: Layout, objective: Objective, backend: ModuleType) -> None:
+    def __init__(self, layout: Layout, objective: Objective, engine: ModuleType) -> None:
         self._layout = layout
         self._objective = objective
-        self._backend = backend
+        self._backend = engine
         by_class = objective.mode == "classification"
         losses_by_name = losses.CLASSIFICATION_LOSSES if by_class else losses.REGRESSION_LOSSES
         metrics_by_name = losses.CLASSIFICATION_METRICS if by_class else losses.REGRESSION_METRICS
         self._loss = losses_by_name[objective.loss]
         self._metrics = [metrics_by_name[name] for name in objective.metrics]
-        self._train: Callable[..., Any] = backend.compiled(self._train_epoch)
-        self._validate: Callable[..., Any] = backend.compiled(self._validation)
+        self._train: Callable[..., Any] = engine.compiled(self._train_epoch)
+        self._validate: Callable[..., Any] = engine.compiled(self._validation)
 
     def initial_state(self, parameters: Sequence[Any]) -> State:
         """Return the state before the first step."""
@@ -214,9 +242,7 @@ class EpochProgram:
             zip(parameters, gradients, slots, strict=True)
         ):
             owner = self._owner[position]
-            rate, active = (
-                by_row if owner is None else (by_member[0][owner], by_member[1][owner])
-            )
+            rate, active = by_row if owner is None else (by_member[0][owner], by_member[1][owner])
             gradient = gradient + self._penalty_gradient(position, parameter)
             parameter, own = optimizers.update(
                 optimizer,
@@ -329,7 +355,9 @@ class EpochProgram:
 
         def body(i: Tensor, sums: Tensor) -> Tensor:
             first = i * batch
-            return sums + table(_rows(x, first, batch), _rows(y, first, batch), _part(w, first, batch))
+            return sums + table(
+                _rows(x, first, batch), _rows(y, first, batch), _part(w, first, batch)
+            )
 
         sums = ops.zeros((1 + len(self._metrics), len(self._layout.members)), "float32")
         if full:

@@ -71,16 +71,12 @@ def reference_fit(
     for layer, (units, rate) in enumerate(zip(network.hidden, network.dropouts, strict=True)):
         penalty = member.penalties[layer]
         regularizer = (
-            keras.regularizers.L1L2(
-                l1=penalty * member.mixture, l2=penalty * (1 - member.mixture)
-            )
+            keras.regularizers.L1L2(l1=penalty * member.mixture, l2=penalty * (1 - member.mixture))
             if penalty
             else None
         )
         layers.append(
-            keras.layers.Dense(
-                units, activation=network.activation, kernel_regularizer=regularizer
-            )
+            keras.layers.Dense(units, activation=network.activation, kernel_regularizer=regularizer)
         )
         if rate > 0:
             dropout = RecordedDropout(rate, steps, batch, units)
@@ -91,9 +87,7 @@ def reference_fit(
     model = keras.Sequential(layers)
     _set_trainable(model, initial_weights(network, member.seeds))
     arguments = {
-        name: value
-        for name, value in objective.optimizer.model_dump().items()
-        if name != "name"
+        name: value for name, value in objective.optimizer.model_dump().items() if name != "name"
     }
     optimizer = keras.optimizers.get(
         {

@@ -23,9 +23,7 @@ class Stopping:
     stop: bool = False
 
 
-def after_epoch(
-    stopping: Stopping, rule: EarlyStopping, epoch: int, current: float
-) -> Stopping:
+def after_epoch(stopping: Stopping, rule: EarlyStopping, epoch: int, current: float) -> Stopping:
     """Return the state after epoch `epoch` (1-based) whose monitored value is `current`.
 
     An improvement is `current < best - min_delta` (`>` and `+` where higher is better). Training

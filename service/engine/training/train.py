@@ -6,22 +6,21 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
 from service.domain.history import EpochRecord, best_epoch, monitored
+from service.engine.task import Ending
 from service.engine.training import backend, seeding, window
 from service.engine.training.layout import Layout
 from service.engine.training.losses import finish_metric
 from service.engine.training.members import Member
 from service.engine.training.network import Weights, initial_weights
-from service.engine.training.program import EpochProgram, Objective, State
+from service.engine.training.program import Objective, State, program_of
 from service.engine.training.stopping import Stopping, after_epoch
-
-Ending = Literal["completed", "early_stopping", "diverged", "cancelled", "max_seconds"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,10 +81,10 @@ def train(
     run = _Run(tuple(members), objective, shuffle_seed, rows, validation)
     started = time.monotonic()
     epoch = 0
-    while run.is_active:
+    while run.is_active():
         epoch += 1
         on_epoch(run.epoch(epoch))
-        if run.is_active and should_stop():
+        if run.is_active() and should_stop():
             run.end_all("cancelled")
         elif max_seconds is not None and time.monotonic() - started > max_seconds:
             run.end_all("max_seconds")
@@ -111,7 +110,7 @@ class _Run:
             window.companions(members, keras.config.backend(), objective.batch_size)
         )
         self._array = engine.array
-        self._program = EpochProgram(self._layout, objective, engine)
+        self._program = program_of(self._layout, objective)
         self._state: State = self._program.initial_state(
             self._layout.pack(
                 [initial_weights(each.network, each.seeds) for each in self._layout.members]
@@ -127,7 +126,6 @@ class _Run:
         self._histories: list[list[EpochRecord]] = [[] for _ in range(count)]
         self._restored: list[Weights | None] = [None] * count
 
-    @property
     def is_active(self) -> bool:
         return any(ending is None for ending in self._endings)
 
@@ -175,7 +173,7 @@ class _Run:
         parameters = self._parameters()
         results = []
         for index, member in enumerate(self._members):
-            rule, stopping = member.early_stopping, self._stopping[index]
+            rule = member.early_stopping
             history = tuple(self._histories[index])
             ending = self._endings[index]
             assert ending is not None, "results are read after the last epoch"
@@ -187,12 +185,7 @@ class _Run:
                     history=history,
                     ending=ending,
                     stopped_epoch=len(history) if ending == "early_stopping" else None,
-                    best_epoch=(
-                        stopping.best_epoch
-                        if rule is not None and stopping.best is not None
-                        and math.isfinite(stopping.best)
-                        else best_epoch(history, monitor)
-                    ),
+                    best_epoch=best_epoch(history, monitor),
                 )
             )
         return tuple(results)
@@ -217,9 +210,7 @@ class _Run:
         if record.epoch >= member.epochs:
             self._endings[index] = "completed"
 
-    def _values(
-        self, sums: Any, val_sums: Any, index: int, penalty: float
-    ) -> dict[str, float]:
+    def _values(self, sums: Any, val_sums: Any, index: int, penalty: float) -> dict[str, float]:
         """Return a record's values: each mean over rows, the penalty added to both losses."""
         values: dict[str, float] = {}
         for place, name in enumerate(("loss", *self._objective.metrics)):

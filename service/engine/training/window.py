@@ -15,7 +15,7 @@ TALLEST = 512
 
 
 def lowest(backend: str, batch_size: int) -> int:
-    """Return the least height of a cohort: 64 rows on TensorFlow, 128 on JAX, 256 from batch 128."""
+    """Return the least height of a cohort: 64 rows (TensorFlow), 128 (JAX), 256 from batch 128."""
     if batch_size >= 128:
         return 256
     return 64 if backend == "tensorflow" else 128

@@ -1,0 +1,102 @@
+"""The child: a process that has the backend imported and trains what its parent sends.
+
+Messages are our own frozen values over a pipe that only these two processes hold. Parent to
+child: a `FitTask`, `Stop`, or `Leave`. Child to parent: `Ready`, `Epochs`, `Finished`, `Failed`.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import traceback
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
+
+from service.domain.errors import FitpointError
+from service.domain.history import EpochRecord
+from service.domain.jobs import Environment
+from service.engine.task import FitOutcome, FitTask
+from service.executors.lifeline import die_with_parent
+
+
+@dataclass(frozen=True)
+class Stop:
+    """End the fit after the epoch in progress."""
+
+
+@dataclass(frozen=True)
+class Leave:
+    """Exit."""
+
+
+@dataclass(frozen=True)
+class Ready:
+    """The backend is imported."""
+
+    environment: Environment
+
+
+@dataclass(frozen=True)
+class Epochs:
+    """An epoch ended."""
+
+    records: tuple[EpochRecord, ...]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The fit ended by itself."""
+
+    outcome: FitOutcome
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The fit raised. `stored` is the error as a job keeps it; `trace` is for the log only."""
+
+    stored: dict[str, Any]
+    trace: str
+
+
+def main(connection: Connection, parent: int, device: str, threads: int) -> None:
+    """Train what comes through `connection` until the parent says `Leave` or is gone."""
+    die_with_parent(parent)
+    # The terminal's Ctrl-C and a drain's SIGTERM are the parent's to answer.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    os.environ.setdefault("PYTHONUNBUFFERED", "1")
+    from service.engine.training import runtime
+
+    runtime.configure(device=device, threads=threads)
+    environment = runtime.environment(threads)
+    from service.engine.training.fit import fit
+
+    connection.send(Ready(environment))
+    while True:
+        try:
+            message = connection.recv()
+        except EOFError:
+            return
+        if isinstance(message, Leave):
+            return
+        if isinstance(message, FitTask):
+            connection.send(_answer(fit, message, environment, connection))
+        # A Stop that arrives after its fit has ended means nothing any more.
+
+
+def _answer(
+    fit: Any, task: FitTask, environment: Environment, connection: Connection
+) -> Finished | Failed:
+    def should_stop() -> bool:
+        return connection.poll() and isinstance(connection.recv(), Stop)
+
+    try:
+        return Finished(
+            fit(task, environment, lambda records: connection.send(Epochs(records)), should_stop)
+        )
+    except FitpointError as error:
+        return Failed(error.as_stored(), "")
+    except Exception as error:
+        detail = f"Training failed inside the engine: {type(error).__name__}. See the worker's log."
+        return Failed(FitpointError(detail).as_stored(), traceback.format_exc())

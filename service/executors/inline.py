@@ -1,0 +1,37 @@
+"""Fits run in the worker's own process: simple to debug, no protection from a crash."""
+
+from __future__ import annotations
+
+from service.domain.jobs import Environment
+from service.engine.task import FitOutcome, FitTask
+from service.executors.port import OnEpoch, ShouldStop
+
+_THREADS = 1
+
+
+class InlineExecutor:
+    """The port without a process."""
+
+    def __init__(self, *, device: str, threads: int = _THREADS) -> None:
+        self._device = device
+        self._threads = threads
+        self._environment: Environment | None = None
+
+    def start(self) -> Environment:
+        """Import the backend into this process."""
+        from service.engine.training import runtime
+
+        if self._environment is None:
+            runtime.configure(device=self._device, threads=self._threads)
+            self._environment = runtime.environment(self._threads)
+        return self._environment
+
+    def run(self, task: FitTask, on_epoch: OnEpoch, should_stop: ShouldStop) -> FitOutcome:
+        """Run a fit in the calling thread."""
+        environment = self.start()
+        from service.engine.training.fit import fit
+
+        return fit(task, environment, on_epoch, should_stop)
+
+    def close(self) -> None:
+        """Nothing to end."""

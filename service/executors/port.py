@@ -1,0 +1,41 @@
+"""The port: where a fit runs. One executor trains one fit at a time; a worker holds one a slot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from service.domain.history import EpochRecord
+from service.domain.jobs import Environment
+from service.engine.task import FitOutcome, FitTask
+
+OnEpoch = Callable[[tuple[EpochRecord, ...]], None]
+ShouldStop = Callable[[], bool]
+
+
+class Executor(Protocol):
+    """Runs fits. The same contract suite runs for every implementation."""
+
+    def start(self) -> Environment:
+        """Make ready to train, so that the first fit does not wait for imports."""
+        ...
+
+    def run(self, task: FitTask, on_epoch: OnEpoch, should_stop: ShouldStop) -> FitOutcome:
+        """Run a fit to its end.
+
+        Args:
+            task: what to fit.
+            on_epoch: told each epoch's records, in the calling thread. What it raises ends the
+                fit at once and is raised here.
+            should_stop: asked at least once a second, in the calling thread; True ends the fit
+                after the epoch in progress ("cancelled"). What it raises ends the fit at once.
+
+        Raises:
+            FitpointError: the fit failed; its type says why.
+            ChildDied: the process that trained ended without an answer.
+        """
+        ...
+
+    def close(self) -> None:
+        """End what `start` began; a fit in progress is lost."""
+        ...

@@ -1,0 +1,175 @@
+"""The worker: claims jobs and carries each to its end, one a slot.
+
+A slot is a thread with an executor of its own. The main thread beats for the worker, hands back
+jobs whose lease has expired, and waits for SIGTERM: then no job is claimed any more, running fits
+end with their epoch and go back to the queue.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import threading
+from types import FrameType
+
+from service.attempt import LEASE_SECONDS, Attempt
+from service.domain.errors import FitpointError, Unavailable
+from service.domain.jobs import Claim
+from service.executors.inline import InlineExecutor
+from service.executors.port import Executor
+from service.executors.process import ProcessExecutor
+from service.settings import Settings
+from service.store import claims, rescue, workers
+from service.store.database import Database
+
+log = logging.getLogger(__name__)
+
+_IDLE_SECONDS = 0.2
+_SCAN_SECONDS = 5.0
+
+
+class Worker:
+    """Slots that train, and the thread that looks after them."""
+
+    def __init__(self, settings: Settings, database: Database, device: str) -> None:
+        self._settings = settings
+        self._database = database
+        self._device = device
+        with database.write() as session:
+            self.id = workers.new_worker_id(session)
+            workers.register(session, self.id, socket.gethostname(), os.getpid(), device)
+        self._stopping = threading.Event()
+        self._lock = threading.Lock()
+        self._running: dict[int, str] = {}
+        self._described = device
+        self._slots = [
+            threading.Thread(target=self._slot, args=(index,), name=f"slot-{index}")
+            for index in range(slots(settings, device))
+        ]
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether `stop()` was called."""
+        return self._stopping.is_set()
+
+    def stop(self) -> None:
+        """Claim no more; running fits end with their epoch. Safe in a signal handler."""
+        self._stopping.set()
+
+    def run(self) -> None:
+        """Work until `stop()`; returns when every slot has handed back its job."""
+        for slot in self._slots:
+            slot.start()
+        while not self._stopping.is_set():
+            self._look_after()
+            self._stopping.wait(_SCAN_SECONDS)
+        for slot in self._slots:
+            while slot.is_alive():
+                self._look_after()
+                slot.join(_SCAN_SECONDS)
+        with self._database.write() as session:
+            workers.leave(session, self.id)
+
+    def _look_after(self) -> None:
+        try:
+            with self._database.write() as session:
+                rescued = rescue.rescue(session)
+            if rescued:
+                log.warning("Jobs whose lease had expired were handed back", extra={"n": rescued})
+            self._say()
+        except Unavailable as error:
+            log.warning("The database does not answer: %s", error.detail)
+
+    def _say(self) -> None:
+        with self._lock:
+            job_id = next(iter(self._running.values()), None)
+        state: workers.WorkerState = "idle" if job_id is None else "busy"
+        if self.is_stopping:
+            state = "draining"
+        with self._database.write() as session:
+            workers.beat(
+                session,
+                self.id,
+                socket.gethostname(),
+                os.getpid(),
+                self._described,
+                state,
+                job_id,
+            )
+
+    def _slot(self, index: int) -> None:
+        executor = self._executor()
+        try:
+            self._described = executor.start().device
+            while not self._stopping.is_set():
+                claim = self._claim()
+                if claim is None:
+                    self._stopping.wait(_IDLE_SECONDS)
+                else:
+                    self._carry(index, claim, executor)
+        except FitpointError:
+            log.exception("Slot %d cannot train", index)
+            self._stopping.set()
+        finally:
+            executor.close()
+
+    def _claim(self) -> Claim | None:
+        try:
+            with self._database.write() as session:
+                return claims.claim(session, self.id, LEASE_SECONDS)
+        except Unavailable as error:
+            log.warning("No job could be claimed: %s", error.detail)
+            return None
+
+    def _carry(self, index: int, claim: Claim, executor: Executor) -> None:
+        with self._lock:
+            self._running[index] = claim.job.id
+        try:
+            Attempt(self._database, self._settings, claim, self._stopping.is_set).run(executor)
+        finally:
+            with self._lock:
+                del self._running[index]
+
+    def _executor(self) -> Executor:
+        if self._settings.executor == "inline":
+            return InlineExecutor(device=self._device)
+        return ProcessExecutor(device=self._device, log=log.error)
+
+
+def slots(settings: Settings, device: str) -> int:
+    """Return how many fits train at once: one a core on a CPU, one on a GPU, one inline."""
+    if settings.executor == "inline":
+        return 1
+    if settings.slots is not None:
+        return settings.slots
+    if device.startswith("gpu:") or (device == "auto" and os.path.exists("/dev/nvidia0")):
+        return 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def run_worker(settings: Settings, device: str = "auto") -> int:
+    """Work until SIGTERM or SIGINT; a second one leaves at once. Returns the exit status.
+
+    Args:
+        settings: where the database and the storage are.
+        device: "auto", "cpu", or "gpu:N".
+    """
+    os.environ["KERAS_BACKEND"] = settings.backend
+    settings.staging_dir.mkdir(parents=True, exist_ok=True)
+    database = Database.open(settings.database_url)
+    worker = Worker(settings, database, device)
+
+    def asked(signum: int, _frame: FrameType | None) -> None:
+        if worker.is_stopping:
+            os._exit(128 + signum)
+        worker.stop()
+
+    signal.signal(signal.SIGTERM, asked)
+    signal.signal(signal.SIGINT, asked)
+    try:
+        worker.run()
+    finally:
+        database.close()
+    return 0
