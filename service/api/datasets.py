@@ -15,7 +15,7 @@ from service.api.bodies import JSON, MULTIPART, is_json, media_type, parse, unsu
 from service.api.dependencies import After, DatabaseOf, Limit, Reference, Resources, ResourcesOf
 from service.api.multipart import received_form
 from service.api.openapi import NOT_MODIFIED, problems
-from service.api.validation import invalid_fields
+from service.api.validation import invalid_fields, placed
 from service.api.views import DatasetList, DatasetView, dataset_item, dataset_view
 from service.domain.datasets import BuiltinRequest, Dataset, Ingested, ReadLimits, ReadOptions
 from service.domain.errors import Conflict, FieldError, NotFound
@@ -138,7 +138,8 @@ async def _register(resources: Resources, name: str, ingest: Callable[[], Ingest
     """Parse, then register: the file first, the row second."""
     # Asked before the work is done; the database has the last word after it.
     await run_in_threadpool(_refuse_taken, resources.database, name)
-    ingested = await resources.in_child(ingest)
+    with placed("body"):
+        ingested = await resources.in_child(ingest)
 
     def register() -> Dataset:
         with resources.database.write() as s:

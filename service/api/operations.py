@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from datetime import datetime
+from tempfile import TemporaryFile
 from typing import Literal
 
 from fastapi import APIRouter, Request, Response
@@ -141,6 +141,12 @@ def list_workers(database: DatabaseOf, limit: Limit = 20, after: After = None) -
 
 
 def _require_storage(resources: Resources) -> None:
-    folder = resources.settings.storage_root
-    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
-        raise Unavailable("Expected the storage folder to be there and writable. It is not.")
+    """Write a byte: permissions alone do not tell of a full or a vanished disk."""
+    try:
+        with TemporaryFile(dir=resources.settings.staging_dir) as probe:
+            probe.write(b"?")
+            probe.flush()
+    except OSError as error:
+        raise Unavailable(
+            f"Expected the storage folder to take a file. It does not: {error.strerror}."
+        ) from error

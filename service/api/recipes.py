@@ -19,7 +19,7 @@ from service.domain.errors import FieldError, NotFound
 from service.domain.fit import Outcome
 from service.domain.recipe import Recipe
 from service.domain.schema import Spec
-from service.executors.previewing import preview_recipe
+from service.executors import previewing
 from service.store import datasets
 from service.store.database import Database
 
@@ -106,7 +106,7 @@ _EXAMPLE = {
     response_model=PreviewView,
     openapi_extra=describe(PreviewBody, the_chapters_recipe=_EXAMPLE),
 )
-def preview_of_recipe(
+def preview_recipe(
     resources: ResourcesOf, body: Annotated[PreviewBody, Depends(json_body(PreviewBody))]
 ) -> Response:
     """Prepare a recipe on the training data and bake both tables: `prep`, `bake`, `glimpse`."""
@@ -119,7 +119,7 @@ def preview_of_recipe(
     outcomes = [body.outcome] if isinstance(body.outcome, str) else body.outcome
     settings = resources.settings
     work = partial(
-        preview_recipe,
+        previewing.preview_recipe,
         body.recipe,
         table_path(settings, training),
         table_path(settings, new_data) if new_data is not None else None,

@@ -61,6 +61,8 @@ def refuse_unknown_query(request: Request) -> None:
 
     A misspelt `?dry-run=true` that was ignored would queue a job.
     """
+    if not request.query_params:
+        return
     surface: Surface = request.app.state.surface
     template = getattr(request.scope.get("route"), "path", "")
     known = surface.query_names(template, request.method)

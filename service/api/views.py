@@ -98,6 +98,7 @@ class ModelItem(BaseModel):
     job_id: str
     mode: str
     outcome: str | list[str] = Field(description="One column, or a list when there are several.")
+    predictors: tuple[str, ...]
     n_parameters: int
     weights_sha256: str
     artifact_sha256: str
@@ -116,7 +117,6 @@ class ModelView(ModelItem):
     """One version of a named model."""
 
     levels: tuple[str, ...] | None
-    predictors: tuple[str, ...]
     spec: dict[str, Any]
 
 
