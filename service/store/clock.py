@@ -36,11 +36,14 @@ class SystemClock:
 
     Leases count on CLOCK_BOOTTIME, which no NTP step moves and which goes on through suspend; its
     source is the kernel's boot id, so that a lease of an earlier boot is known to be over. Where
-    there is no such clock (not Linux) the wall clock stands in.
+    the kernel has none (it is not Linux) the wall clock stands in.
     """
 
-    def __init__(self) -> None:
-        self._boot_id = _boot_id()
+    def __init__(self, boot_id: Path = _BOOT_ID) -> None:
+        try:
+            self._boot_id: str | None = boot_id.read_text(encoding="ascii").strip()
+        except OSError:
+            self._boot_id = None
 
     def lease(self) -> Moment:
         if self._boot_id is None:
@@ -49,12 +52,3 @@ class SystemClock:
 
     def utc(self) -> datetime:
         return datetime.now(UTC)
-
-
-def _boot_id() -> str | None:
-    if not hasattr(time, "CLOCK_BOOTTIME"):
-        return None
-    try:
-        return _BOOT_ID.read_text(encoding="ascii").strip() or None
-    except OSError:
-        return None

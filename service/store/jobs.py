@@ -216,20 +216,13 @@ def retry(s: WriteSession, job_id: str) -> Job:
     Raises:
         Conflict: the job is in another state, a dataset is gone, or its name is an alias now.
     """
-    job = get(s, job_id)
-    if job.state not in (JobState.FAILED, JobState.CANCELLED):
-        raise Conflict(f"Expected a failed or cancelled job. Job '{job_id}' is {job.state.value}.")
-    _require_model_name(s, job.name)
-    gone = s.scalar(
-        select(JobDatasetRow.spec_name).where(
-            JobDatasetRow.job_id == job_id, JobDatasetRow.dataset_id.is_(None)
-        )
-    )
-    if gone is not None:
-        raise Conflict(f"Expected dataset '{gone}' to exist. It was deleted; submit a new job.")
+    job_rows.require(s, job_id)
     token = s.scalar(
         update(JobRow)
-        .where(JobRow.id == job_id, JobRow.state == job.state.value)
+        .where(
+            JobRow.id == job_id,
+            JobRow.state.in_((JobState.FAILED.value, JobState.CANCELLED.value)),
+        )
         .values(
             state=JobState.QUEUED.value,
             # Nobody holds it, but each run of a job must have a token of its own to end under.
@@ -253,12 +246,21 @@ def retry(s: WriteSession, job_id: str) -> Job:
         )
         .returning(JobRow.lease_token)
     )
+    job = get(s, job_id)
     if token is None:
-        raise Conflict(f"Expected job '{job_id}' to stay as it was. It changed; look again.")
+        raise Conflict(f"Expected a failed or cancelled job. Job '{job_id}' is {job.state.value}.")
+    _require_model_name(s, job.name)
+    gone = s.scalar(
+        select(JobDatasetRow.spec_name).where(
+            JobDatasetRow.job_id == job_id, JobDatasetRow.dataset_id.is_(None)
+        )
+    )
+    if gone is not None:
+        raise Conflict(f"Expected dataset '{gone}' to exist. It was deleted; submit a new job.")
     # Histories of two runs never mix: the new one may be trained on another machine.
     s.execute(delete_from(EpochRow).where(EpochRow.job_id == job_id))
     events.append_state(s, job_id, token, JobState.QUEUED)
-    return get(s, job_id)
+    return job
 
 
 def delete(s: WriteSession, job_id: str) -> None:

@@ -49,11 +49,7 @@ def current(url: str) -> str | None:
 
 def head() -> str:
     """Return the last version that this code knows."""
-    revision = ScriptDirectory.from_config(_config()).get_current_head()
-    if revision is None:
-        raise Unavailable(
-            f"Expected migrations in {script_location(_PACKAGE).name}. There is none."
-        )
+    (revision,) = ScriptDirectory.from_config(_config()).get_heads()
     return revision
 
 

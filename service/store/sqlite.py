@@ -82,19 +82,16 @@ def _set_journal_mode(connection: Any, mode: JournalMode, busy_seconds: float) -
     while True:
         try:
             (found,) = connection.execute(f"PRAGMA journal_mode={mode}").fetchone()
+            break
         except driver().OperationalError as error:
             if primary_code(error) not in _BUSY or time.monotonic() > deadline:
                 raise
-        else:
-            if found == mode:
-                return
-            if time.monotonic() > deadline:
-                raise Unavailable(
-                    f"Expected to switch the database to journal mode {mode}. It stays in {found} "
-                    "because another process has it open. Stop that process, or give both the "
-                    "same SQLite."
-                )
         time.sleep(0.01)
+    if found != mode:
+        raise Unavailable(
+            f"Expected the database in journal mode {mode}. SQLite keeps it in {found}, because "
+            "its disk cannot do the other. Move it to another disk."
+        )
 
 
 def begin_immediate(connection: Connection, busy_seconds: float) -> None:
@@ -124,12 +121,10 @@ def refuse_network_filesystem(path: Path, mounts: str) -> None:
     place = path.resolve()
     best, kind = -1, ""
     for line in mounts.splitlines():
-        fields = line.split(" ")
-        if len(fields) < 3:
-            continue
-        point = Path(fields[1].replace("\\040", " "))
+        _, mounted, filesystem, *_ = line.split(" ")
+        point = Path(mounted.replace("\\040", " "))
         if place.is_relative_to(point) and len(point.parts) >= best:
-            best, kind = len(point.parts), fields[2]
+            best, kind = len(point.parts), filesystem
     if kind in _NETWORK_FILESYSTEMS:
         raise Unavailable(
             f"Expected the SQLite database on a local disk. Its folder is on '{kind}', where file "

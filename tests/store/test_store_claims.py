@@ -14,12 +14,13 @@ from service.domain.errors import (
     Conflict,
     Diverged,
     FieldError,
+    InvalidSpec,
     LeaseLost,
     MissingValues,
     from_stored,
 )
 from service.domain.jobs import JobState, Progress
-from service.store import claims, epochs, events, jobs, logs, models
+from service.store import claims, epochs, events, fence, jobs, logs, models
 from service.store.database import Database
 from service.store.sessions import WriteSession
 from tests.store import samples
@@ -352,3 +353,22 @@ def test_a_job_that_prints_without_end_keeps_its_newest_lines(database: Database
         kept = logs.page(s, job_id, limit=20_000).data
         assert len(logs.page(s, other).data) == 1
     assert [line.line for line in kept] == [str(number) for number in range(15_000, 25_000)]
+
+
+@pytest.mark.parametrize("after", ["", "x", "-1", "1.5", "9" * 19, "²"])
+def test_a_cursor_that_is_no_place_in_a_log_is_refused(database: Database, after: str) -> None:
+    job_id = samples.submit(database).id
+    with pytest.raises(InvalidSpec, match="`after`"), database.read() as s:
+        logs.page(s, job_id, after=after)
+
+
+def test_a_job_that_left_running_since_it_was_looked_at_does_not_leave_it_twice(
+    database: Database,
+) -> None:
+    job_id, token = samples.submit_and_claim(database)
+    with database.write() as s:
+        seen = fence.require_held(s, job_id, token)
+        claims.release(s, job_id, token)
+        with pytest.raises(LeaseLost):
+            fence.leave_running(s, seen, JobState.FAILED, error=ChildDied("x"))
+    assert told(database, job_id) == ["queued", "running", "queued"]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import sys
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -22,3 +23,9 @@ def test_the_wall_clock_is_aware_and_utc() -> None:
     now = SystemClock().utc()
     assert now.utcoffset() == timedelta(0)
     assert abs(now - datetime.now(UTC)) < timedelta(minutes=1)
+
+
+def test_a_machine_without_a_boot_id_counts_leases_on_the_wall_clock(tmp_path: Path) -> None:
+    moment = SystemClock(tmp_path / "none").lease()
+    assert moment.source == "wall"
+    assert abs(moment.seconds - time.time()) < 60

@@ -6,12 +6,13 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select, text
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError, StatementError
 
 from service.domain.errors import Conflict, InvalidSpec, Unavailable
 from service.store import datasets, jobs, sqlite
@@ -286,3 +287,17 @@ def test_a_rollback_that_fails_does_not_hide_why_there_was_one(database: Databas
     with database.write() as s:
         samples.register(s, "two")
     assert names(database) == ["two"]
+
+
+def test_more_reads_than_connections_are_unavailable_and_not_a_hang(url: str) -> None:
+    with ExitStack() as stack:
+        database = stack.enter_context(closing(Database.open(url, busy_seconds=0.2)))
+        for _ in range(48):
+            stack.enter_context(database.read())
+        with pytest.raises(Unavailable, match="no connection free"):
+            stack.enter_context(database.read())
+
+
+def test_a_time_without_its_zone_is_a_mistake(database: Database) -> None:
+    with pytest.raises(StatementError, match="with its zone"), database.write() as s:
+        s.execute(select(DatasetRow).where(DatasetRow.created_at == datetime(2031, 5, 17)))

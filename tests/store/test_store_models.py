@@ -107,6 +107,8 @@ def test_an_alias_points_at_a_model_and_can_be_moved(database: Database) -> None
             models.get(s, "champion")
         with pytest.raises(NotFound, match="'second'"):
             aliases.delete(s, "secondd")
+        with pytest.raises(NotFound):
+            aliases.get(s, "\x00")
 
 
 def test_an_aliased_model_is_not_deleted(database: Database) -> None:

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import NoResultFound
 
 from service.domain.errors import Unavailable
 from service.store import sqlite
@@ -48,3 +51,45 @@ def test_a_network_filesystem_is_refused_by_name() -> None:
 @pytest.mark.parametrize("folder", ["/srv", "/srv/database", "/srv/data/local disk/fitpoint"])
 def test_a_local_disk_is_accepted_beside_and_below_a_network_one(folder: str) -> None:
     sqlite.refuse_network_filesystem(Path(folder), MOUNTS)
+
+
+def test_a_disk_that_cannot_do_the_journal_mode_is_told() -> None:
+    connection = sqlite.driver().connect(":memory:")
+    try:
+        with pytest.raises(Unavailable, match="keeps it in memory"):
+            sqlite.prepare(connection, "wal", 0.1)
+    finally:
+        connection.close()
+
+
+def test_an_error_that_says_nothing_of_the_database_stays_what_it_is() -> None:
+    assert sqlite.as_unavailable(NoResultFound()) is None
+
+
+def test_without_pysqlite3_the_standard_librarys_sqlite_does_it_all(tmp_path: Path) -> None:
+    """As on a processor for which pysqlite3 has no wheel; the version gate decides the journal."""
+    script = """
+import sys
+sys.modules["pysqlite3"] = None
+import sqlite3
+from service.store import jobs, migrations, sqlite
+from service.store.database import Database
+from tests.store import samples
+url = sys.argv[1]
+migrations.migrate(url)
+database = Database.open(url)
+model = samples.train(database, name="m")
+with database.read() as s:
+    assert jobs.counts(s)["succeeded"] == 1
+assert database.about() == {
+    "dialect": "sqlite",
+    "version": sqlite3.sqlite_version,
+    "journal_mode": sqlite.trusted_journal_mode(sqlite3.sqlite_version_info),
+}
+database.close()
+"""
+    subprocess.run(
+        [sys.executable, "-W", "error", "-c", script, f"sqlite:///{tmp_path}/std.db"],
+        cwd=Path(__file__).parents[2],
+        check=True,
+    )
