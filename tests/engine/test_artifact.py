@@ -20,7 +20,7 @@ from service.domain.errors import Unavailable
 from service.domain.network import weights_sha256
 from service.engine import artifact as artifacts
 from service.engine.artifact import Artifact, publish, read, read_part, write
-from tests.engine.fitted_models import fitted_model
+from tests.engine.fitted_models import fitted_model, fitted_recipe, training
 
 FILES = (
     "columns.json",
@@ -207,6 +207,9 @@ def test_one_part_is_read_alone_and_verified(tmp_path: Path) -> None:
     ):
         with pytest.raises(Unavailable, match=r"model\.keras"):
             reading()
+    (tmp_path / "a" / "model.keras").unlink()
+    with pytest.raises(Unavailable, match=r"model\.keras .*Received: No such file"):
+        read_part(tmp_path / "a", name, "model.keras")
 
 
 def test_reading_imports_nothing_that_trains_or_draws(tmp_path: Path) -> None:
@@ -230,6 +233,7 @@ def test_reading_imports_nothing_that_trains_or_draws(tmp_path: Path) -> None:
         ({"weights": ()}, "weights of shapes"),
         ({"levels": ("a", "b")}, "3 levels or outcomes. Received 2"),
         ({"columns": ()}, "a profile of .*x1"),
+        ({"recipe": fitted_recipe(training(columns=3))}, "3 outputs. Received 2"),
         ({"weights": tuple(np.zeros(s) for s in ((3, 5), (5,), (5, 3), (3,)))}, "float32"),
     ],
 )

@@ -144,6 +144,7 @@ def test_what_the_model_does_not_read_is_not_looked_at() -> None:
         ({"rows": [], "\ud800": 1}, r"Received '\?'"),
         ({"rows": {"x1": [1]}}, "a list in 'rows'. Received an object"),
         ({"rows": None}, "a list in 'rows'. Received null"),
+        ({"columns": True, "data": []}, "a list in 'columns'. Received true"),
         ({"rows": [[1, 2]]}, r"an object in row 1\. Received a list"),
         ({"rows": [{"x1": 1, "x2": 1}, None]}, r"an object in row 2\. Received null"),
         ({"rows": [{"x1": 1, "x2": 1}, {"x1": 1, "X2": 1}]}, "'x2' in row 2.* nearest is 'X2'"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from service.domain.errors import Unavailable
@@ -98,7 +99,9 @@ def _aside(target: Path) -> None:
     """Move a damaged copy out of the way, in place of an older one, for a person to look at."""
     damaged = target.with_name(f"{target.name}.damaged")
     shutil.rmtree(damaged, ignore_errors=True)
-    os.rename(target, damaged)
+    # Another worker may have found it damaged, too, and be quicker.
+    with suppress(FileNotFoundError):
+        os.rename(target, damaged)
 
 
 def _made(folder: Path) -> None:
