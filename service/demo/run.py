@@ -21,6 +21,8 @@ PICTURES = Path("fitpoint-demo")
 
 def run_demo(*, data: str, own: tuple[Path, Path] | None, outcome: str, keep: bool) -> int:
     """Make the walk on built-in data, or on a person's `own` two files; returns the exit status."""
+    # Ended in order, as by Ctrl-C, so that neither server nor folder is left behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = Console()
     console.print(f"[bold]Fitpoint {service.__version__}[/]: a walk over HTTP on a private server")
 

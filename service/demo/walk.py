@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
 from service.demo.client import Client
@@ -19,6 +19,7 @@ from service.demo.tables import TEST, TRAIN
 
 WORKER_SECONDS = 120.0
 SHOWN_ROWS = 5
+PICTURE_PIXELS = 280
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,12 +59,9 @@ class Walk:
             self._console.print(table)
         self._save("bar.svg", f"/v1/datasets/{TRAIN}/plots/bar.svg", column=task.outcome)
         if task.side:
-            self._save(
-                "digit.png",
-                f"/v1/datasets/{TRAIN}/rows/1/image.png",
-                width=task.side,
-                height=task.side,
-            )
+            path = f"/v1/datasets/{TRAIN}/rows/1/image.png"
+            self._save("digit.png", path, width=task.side, height=task.side)
+            enlarge(self.saved[-1])
 
     def preview(self, task: Task) -> None:
         """Prepare the recipe on the training rows and say what it made of both tables."""
@@ -89,25 +87,32 @@ class Walk:
             TextColumn("  {task.description:<24}"),
             BarColumn(bar_width=24),
             TextColumn("{task.fields[told]:<44}"),
-            TimeElapsedColumn(),
         )
         with Progress(*columns, console=self._console) as progress:
-            return [self._fit(progress, fit, task) for fit in fits_of(task, n_rows)]
+            # All at once: a worker with two slots trains the next fit while this one is followed,
+            # and the events of a fit that has begun are told from its first.
+            submitted = []
+            for fit in fits_of(task, n_rows):
+                job = self._client.post("/v1/jobs", fit.body(task, TRAIN, TEST))
+                total = job["progress"]["epochs"]
+                bar = progress.add_task(fit.label, total=total, start=False, told="queued")
+                submitted.append((fit, job["id"], bar))
+            return [self._follow(progress, *each) for each in submitted]
 
-    def _fit(self, progress: Progress, fit: PlannedFit, task: Task) -> Done:
-        job = self._client.post("/v1/jobs", fit.body(task, TRAIN, TEST))
-        bar = progress.add_task(fit.label, total=job["progress"]["epochs"], told="queued")
-        for kind, data in self._client.events(job["id"]):
+    def _follow(self, progress: Progress, fit: PlannedFit, job_id: str, bar: TaskID) -> Done:
+        for kind, data in self._client.events(job_id):
+            if kind == "state" and data["state"] == "running":
+                progress.start_task(bar)
             if kind == "epoch":
                 _show_epoch(progress, bar, data)
-        job = self._client.finished(job["id"])
-        history = self._client.get(f"/v1/jobs/{job['id']}/epochs", limit=1)
-        told = _scores(job)
+        job = self._client.finished(job_id)
+        history = self._client.get(f"/v1/jobs/{job_id}/epochs", limit=1)
+        told = f"{_scores(job)}, {_seconds(job):.1f} s"
         if history["stopped_epoch"]:
             told += f", stopped at {history['stopped_epoch']}, best {history['best_epoch']}"
-        progress.update(
-            bar, total=history["epochs_run"], completed=history["epochs_run"], told=told
-        )
+        run = history["epochs_run"]
+        progress.update(bar, total=run, completed=run, told=told)
+        progress.stop_task(bar)
         model = self._client.get(f"/v1/models/{job['model_id']}")
         return Done(fit=fit, job=job, model=model, history=history)
 
@@ -167,6 +172,18 @@ class Walk:
         target = self._pictures / name
         target.write_bytes(self._client.picture(path, **query))
         self.saved.append(target)
+
+
+def enlarge(picture: Path) -> None:
+    """Rewrite a small picture, a pixel a value, so large that a person sees it."""
+    from PIL import Image
+
+    with Image.open(picture) as small:
+        factor = max(1, PICTURE_PIXELS // small.width)
+        large = small.resize(
+            (small.width * factor, small.height * factor), Image.Resampling.NEAREST
+        )
+    large.save(picture)
 
 
 def walk(
