@@ -151,9 +151,9 @@ class Attempt:
                 )
             )
         else:
-            self._publish(outcome.fitted)
+            self._publish(outcome.fitted, outcome.stopped_epoch)
 
-    def _publish(self, fitted: FittedNetwork) -> None:
+    def _publish(self, fitted: FittedNetwork, stopped_epoch: int | None) -> None:
         """Files first, row second: a crash between the two leaves a file that nobody names."""
         path, sha256 = artifact.publish(self._staging, self._settings.storage_root)
         model = FittedModel(
@@ -166,6 +166,7 @@ class Attempt:
             artifact_sha256=sha256,
             artifact_path=path,
             dataset_sha256=fitted.dataset_sha256,
+            stopped_epoch=stopped_epoch,
         )
         environment = self._environment
         assert environment is not None, "run() sets it before the fit"
