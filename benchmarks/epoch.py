@@ -65,7 +65,7 @@ def ours(connection: Connection, folder: Path | None, rows: int, threads: int) -
     from service.domain.optimizers import Adam
     from service.engine.training.layout import padded
     from service.engine.training.members import member_of
-    from service.engine.training.program import Objective
+    from service.engine.training.objective import Objective
     from service.engine.training.train import Rows, train
 
     unpadded, y = table(folder, rows)

@@ -32,7 +32,7 @@ from service.engine.task import FitOutcome, FitTask, FittedNetwork, Source
 from service.engine.training import export
 from service.engine.training.layout import padded
 from service.engine.training.members import member_of
-from service.engine.training.program import Objective
+from service.engine.training.objective import Objective
 from service.engine.training.train import Rows, Trained, train
 
 T = TypeVar("T")

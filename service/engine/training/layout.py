@@ -51,6 +51,12 @@ class Layout:
             [member.height for member in self.members],
         )
 
+    @property
+    def owners(self) -> tuple[int | None, ...]:
+        """The member that owns each of `parameters`; None for the shared first kernel and bias."""
+        own = [member for member in range(len(self.members)) for _ in self.deeper(member)]
+        return (None, None, *own)
+
     def deeper(self, member: int) -> range:
         """Return the positions in `parameters` of a member's further kernels and biases."""
         sizes = [2 * len(m.network.hidden) for m in self.members]

@@ -15,7 +15,7 @@ from keras import ops
 from service.engine.training import seeding
 from service.engine.training.members import Member
 from service.engine.training.network import Weights, initial_weights
-from service.engine.training.program import Objective
+from service.engine.training.objective import Objective
 from service.engine.training.train import Rows
 
 

@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 
 from service.domain.history import EpochRecord, best_epoch, monitored
 from service.engine.task import Ending
-from service.engine.training import backend, seeding, window
+from service.engine.training import backend, penalty, seeding, window
 from service.engine.training.layout import Layout
 from service.engine.training.losses import finish_metric
 from service.engine.training.members import Member
 from service.engine.training.network import Weights, initial_weights
-from service.engine.training.program import Objective, State, program_of
+from service.engine.training.objective import Objective
+from service.engine.training.program import State, program_of
 from service.engine.training.stopping import Stopping, after_epoch
 
 
@@ -210,11 +211,11 @@ class _Run:
         if record.epoch >= member.epochs:
             self._endings[index] = "completed"
 
-    def _values(self, sums: Any, val_sums: Any, index: int, penalty: float) -> dict[str, float]:
+    def _values(self, sums: Any, val_sums: Any, index: int, share: float) -> dict[str, float]:
         """Return a record's values: each mean over rows, the penalty added to both losses."""
         values: dict[str, float] = {}
         for place, name in enumerate(("loss", *self._objective.metrics)):
-            extra = penalty if name == "loss" else 0.0
+            extra = share if name == "loss" else 0.0
             mean = float(sums[place, index]) / self._n_rows
             values[name] = finish_metric(name, mean) + extra
             if val_sums is not None:
@@ -223,27 +224,13 @@ class _Run:
         return values
 
     def _penalties(self) -> list[float]:
-        """Return each member's penalty at the epoch's end, in float64.
-
-        Keras adds it in every batch; taken once an epoch it costs nothing (a strict row sum in
-        each batch costs 26 %) and is what a validation at the epoch's end sees.
-        """
         if not any(any(member.penalties) for member in self._members):
             return [0.0] * len(self._members)
         parameters = self._parameters()
-        values = []
-        for index, member in enumerate(self._members):
-            kernels = self._layout.unpack(parameters, index)[0::2]
-            value = 0.0
-            for kernel, penalty in zip(kernels, member.penalties, strict=False):
-                if penalty:
-                    wide = kernel.astype(np.float64)
-                    squares, absolutes = np.sum(wide**2), np.sum(np.abs(wide))
-                    value += penalty * float(
-                        (1 - member.mixture) * squares + member.mixture * absolutes
-                    )
-            values.append(value)
-        return values
+        return [
+            penalty.value(member, self._layout.unpack(parameters, index)[0::2])
+            for index, member in enumerate(self._members)
+        ]
 
     def _parameters(self) -> list[NDArray[np.float32]]:
         return [self._array(parameter) for parameter in self._state.parameters]

@@ -12,7 +12,7 @@ from service.domain.fit import FitSpec
 from service.domain.optimizers import Optimizer
 from service.engine.training.layout import padded
 from service.engine.training.members import Member, member_of
-from service.engine.training.program import Objective
+from service.engine.training.objective import Objective
 from service.engine.training.train import Rows
 
 PREDICTORS = 21
@@ -82,3 +82,10 @@ class Small:
 def small() -> Small:
     """The table, and ways to ask for fits of it."""
     return Small()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give tests that compile programs more time: several of them share two cores."""
+    for item in items:
+        if "engine/training" in item.path.as_posix():
+            item.add_marker(pytest.mark.timeout(120))

@@ -15,7 +15,7 @@ from service.engine.training.train import Rows, train
 if TYPE_CHECKING:
     from service.engine.training.members import Member
     from service.engine.training.network import Weights
-    from service.engine.training.program import Objective
+    from service.engine.training.objective import Objective
     from tests.engine.training.conftest import Small
 
 SHUFFLE = 11
