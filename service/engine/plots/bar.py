@@ -9,6 +9,7 @@ from service.engine.plots.canvas import (
     BLUE,
     INK,
     PictureFormat,
+    counted,
     dress,
     figure,
     labels,
@@ -50,7 +51,7 @@ def bar(
     if len(counts) != len(levels):
         raise ValueError(f"Expected one count a level. Received {len(counts)} and {len(levels)}.")
     total = sum(counts)
-    words = f"{total:,} rows in {len(levels):,} level{'s' if len(levels) != 1 else ''}"
+    words = f"{counted(total, 'row')} in {counted(len(levels), 'level')}"
     if missing:
         words += f", {missing:,} missing"
     lying = len(levels) <= LYING_BARS and max(map(len, levels), default=0) > 9

@@ -72,6 +72,11 @@ def labels(texts: Sequence[str], longest: int = 24) -> list[str]:
     return [_plain(text if len(text) <= longest else f"{text[: longest - 1]}…") for text in texts]
 
 
+def counted(count: int, noun: str) -> str:
+    """Return a count with its noun, such as "1 row" and "60,000 rows"."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def message(axes: Axes, text: str) -> None:
     """Say in an empty picture why there is nothing to see."""
     axes.set_axis_off()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from service.engine.plots.canvas import BLUE, PictureFormat, dress, figure, message, render
+from service.engine.plots.canvas import BLUE, PictureFormat, counted, dress, figure, message, render
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,7 +32,7 @@ def histogram(
     """
     finite = values[np.abs(values) <= LARGEST]
     missing = int(np.isnan(values).sum())
-    words = f"{finite.size:,} rows"
+    words = counted(finite.size, "row")
     if finite.size:
         words += f", {finite.min():.6g} to {finite.max():.6g}, mean {finite.mean():.6g}"
     if missing:

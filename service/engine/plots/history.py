@@ -13,6 +13,7 @@ from service.engine.plots.canvas import (
     MUTED,
     ORANGE,
     PictureFormat,
+    counted,
     dress,
     figure,
     message,
@@ -93,7 +94,7 @@ def _values_of(records: Sequence[EpochRecord]) -> list[str]:
 def _words(
     records: Sequence[EpochRecord], best_epoch: int | None, stopped_epoch: int | None
 ) -> str:
-    words = f"{len(records):,} epoch{'s' if len(records) != 1 else ''}"
+    words = counted(len(records), "epoch")
     if best_epoch is not None:
         words += f", best {best_epoch}"
     if stopped_epoch is not None:

@@ -38,7 +38,7 @@ def test_one_far_outlier_does_not_ask_for_a_million_bins() -> None:
     ("values", "words"),
     [
         ([1.0, 2.0, np.nan], "2 rows, 1 to 2, mean 1.5, 1 missing"),
-        ([1e308, -1e308, 1.5], "1 rows, 1.5 to 1.5, mean 1.5, 2 beyond 1e+300"),
+        ([1e308, -1e308, 1.5], "1 row, 1.5 to 1.5, mean 1.5, 2 beyond 1e+300"),
         ([np.nan], "0 rows, 1 missing"),
         ([], "0 rows"),
         ([0.0] * 50, "50 rows, 0 to 0, mean 0"),
