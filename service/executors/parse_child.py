@@ -7,6 +7,7 @@ libraries write to standard output what they please.
 from __future__ import annotations
 
 import errno
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -88,20 +89,27 @@ class _WithoutPandas:
 
 
 def _limit(limits: ReadLimits, upload_bytes: int) -> None:
-    """Bound what a hostile file can take: address space, processor time, and no core dump.
-
-    The canonical file is mapped while it is profiled. It is at most five times the text, which is
-    at most a hundred times the upload.
-    """
+    """Bound what a hostile file can take: address space, processor time, and no core dump."""
     if sys.platform == "win32":
         return
     import resource
 
-    mapped = 5 * min(limits.max_bytes, 100 * upload_bytes)
-    seconds = int(limits.seconds * 16) + 1
-    _lower(resource.RLIMIT_AS, limits.memory_bytes + mapped)
-    _lower(resource.RLIMIT_CPU, seconds)
+    # The canonical file is mapped while it is profiled. A cell of one byte, an empty one, can
+    # become a double and its bit of validity; text is at most a hundred times the upload.
+    mapped = 9 * min(limits.max_bytes, 100 * upload_bytes)
+    _lower(resource.RLIMIT_AS, _address_space() + limits.memory_bytes + mapped)
+    # Seconds of the wall on every core that the child may use.
+    _lower(resource.RLIMIT_CPU, int(limits.seconds * (os.cpu_count() or 1)) + 1)
     _lower(resource.RLIMIT_CORE, 0)
+
+
+def _address_space() -> int:
+    """Return the bytes of address space that the interpreter and its libraries take already."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+    except OSError:
+        return 2**30
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def _lower(which: int, value: int) -> None:
