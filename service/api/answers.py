@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
@@ -14,6 +13,7 @@ from pydantic import BaseModel
 from pydantic_core import to_json
 
 from service.api.problems import NotAcceptable
+from service.engine.prediction_answers import inert
 
 Item = TypeVar("Item")
 
@@ -25,9 +25,6 @@ TEXT = "text/plain; charset=utf-8"
 
 # A picture opened by itself styles itself inline, and loads nothing.
 PICTURE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
-
-NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?")
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\0")
 
 
 class Listing(BaseModel, Generic[Item]):
@@ -124,23 +121,15 @@ def _number(text: str) -> float:
 
 
 def csv_text(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """Return CSV (RFC 4180) whose text cells no spreadsheet takes for a formula."""
+    """Return CSV whose text cells no spreadsheet takes for a formula; missing is empty."""
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow([harmless(name) for name in header])
-    writer.writerows([harmless(cell) for cell in row] for row in rows)
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([inert(name) for name in header])
+    writer.writerows([_cell(cell) for cell in row] for row in rows)
     return out.getvalue()
 
 
-def harmless(cell: Any) -> Any:
-    """Return a cell as CSV holds it: text that looks like a formula is quoted by an apostrophe."""
-    match cell:
-        case str():
-            risky = cell.startswith(FORMULA_STARTS) and not NUMBER.fullmatch(cell)
-            return f"'{cell}" if risky else cell
-        case bool():
-            return "TRUE" if cell else "FALSE"
-        case None:
-            return ""
-        case _:
-            return cell
+def _cell(cell: Any) -> Any:
+    if isinstance(cell, bool):
+        return str(cell).upper()
+    return inert(cell) if isinstance(cell, str) else cell

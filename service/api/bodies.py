@@ -21,7 +21,17 @@ MULTIPART = "multipart/form-data"
 
 
 def media_type(request: Request) -> str:
-    """Return the content type without its parameters, in lower case; empty when absent."""
+    """Return the content type without its parameters, in lower case; empty when absent.
+
+    Raises:
+        UnsupportedMedia: the body is compressed on its way, so that its size cannot be known.
+    """
+    encoding = request.headers.get("content-encoding", "identity")
+    if encoding.strip().lower() != "identity":
+        raise UnsupportedMedia(
+            f"Expected a body without Content-Encoding. Received '{encoding[:64]}'. "
+            "A file may itself be gzipped, such as table.csv.gz."
+        )
     return request.headers.get("content-type", "").split(";", 1)[0].strip().lower()
 
 

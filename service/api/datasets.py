@@ -142,7 +142,7 @@ async def _register(resources: Resources, name: str, ingest: Callable[[], Ingest
         ingested = await resources.in_child(ingest)
 
     def register() -> Dataset:
-        with resources.database.write() as s:
+        with placed("body"), resources.database.write() as s:
             return datasets.register(
                 s,
                 name=name,

@@ -12,6 +12,7 @@ from service.api.answers import answer, resource
 from service.api.bodies import describe, json_body
 from service.api.dependencies import After, DatabaseOf, Limit, Reference, SettingsOf
 from service.api.openapi import NOT_MODIFIED, problems
+from service.api.validation import placed
 from service.api.views import JobList, JobView, job_item, job_path, job_view
 from service.domain.fit import FitSpec
 from service.domain.jobs import JobState
@@ -99,7 +100,7 @@ def create_job(
             earlier = submission.reusable(s, found.spec, used, settings.backend)
         if earlier is not None:
             return answer(job_view(earlier), headers={"Location": job_path(earlier.id)})
-    with database.write() as s:
+    with placed("body"), database.write() as s:
         job = submission.submit(s, found.spec, used)
     return answer(job_view(job), status=202, headers={"Location": job_path(job.id)})
 

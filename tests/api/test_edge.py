@@ -99,3 +99,12 @@ def test_only_what_has_an_etag_may_be_kept(client: TestClient, table: str) -> No
         assert again.headers["etag"] == etag
     other = client.get(f"/v1/datasets/{table}", headers={"If-None-Match": '"other"'})
     assert other.status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/v1/datasets", "/v1/jobs", "/v1/aliases/x"])
+def test_a_body_that_is_compressed_on_its_way_is_refused(client: TestClient, path: str) -> None:
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    method = "PUT" if "aliases" in path else "POST"
+    answer = client.request(method, path, content=b"\x1f\x8b", headers=headers)
+    assert answer.status_code == 415
+    assert "Content-Encoding" in answer.json()["detail"]

@@ -129,7 +129,7 @@ def test_an_error_that_nobody_foresaw_tells_nothing(
 ) -> None:
     @app.get("/broken")
     def broken() -> None:
-        raise RuntimeError("secret /home/user sqlite")
+        raise RuntimeError("secret of the sqlite file")
 
     answer = client.get("/broken", headers={"X-Request-ID": "mine"})
     found = problem(answer, 500)
