@@ -19,11 +19,12 @@ def open_table(settings: Settings, dataset: Dataset) -> Table:
     """Map the dataset's rows.
 
     Raises:
-        Unavailable: the file is not where it was stored.
+        Unavailable: the file is not where it was stored, or is damaged.
     """
     try:
         return Table.open(table_path(settings, dataset))
-    except OSError as error:
+    # Arrow's own error for a file that is none is a ValueError.
+    except (OSError, ValueError) as error:
         raise Unavailable(
             f"The rows of dataset '{dataset.name}' cannot be read from the storage."
         ) from error

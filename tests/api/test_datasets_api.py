@@ -322,11 +322,14 @@ def test_a_row_of_a_square_needs_no_size(client: TestClient, register: Tables) -
     assert pixels(drawn.content).shape == (2, 2)
 
 
-def test_rows_whose_file_is_gone_are_unavailable_not_a_crash(
-    client: TestClient, table: str, settings: Settings
+@pytest.mark.parametrize("content", [None, b"", b"no Arrow file at all"])
+def test_rows_whose_file_is_gone_or_damaged_are_unavailable_not_a_crash(
+    client: TestClient, table: str, settings: Settings, content: bytes | None
 ) -> None:
     for path in settings.datasets_dir.rglob("*.arrow"):
         path.unlink()
+        if content is not None:
+            path.write_bytes(content)
     answer = client.get(f"/v1/datasets/{table}/rows")
     assert answer.status_code == 503
     assert int(answer.headers["retry-after"]) > 0
