@@ -39,13 +39,13 @@ def finished(folder: Path, *arguments: str) -> str:
     return output
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_the_walk_on_digits_learns_and_leaves_pictures(tmp_path: Path) -> None:
     output = finished(tmp_path)
     rows = dict(re.findall(r"│ (.+?) +│ +(0\.\d{4}) │", output))
     assert len(rows) == 8
-    # A tenth of the rows is right by chance; a network of 30 relu units reads almost every digit.
-    assert float(rows["30 relu units"]) > 0.9
+    # Chance is a tenth; 360 rows from a second writing of the digits leave some points of noise.
+    assert float(rows["30 relu units"]) > 0.85
     assert "stopped at" in output
     pictures = tmp_path / "fitpoint-demo"
     assert (pictures / "digit.png").read_bytes().startswith(PNG)
@@ -56,7 +56,7 @@ def test_the_walk_on_digits_learns_and_leaves_pictures(tmp_path: Path) -> None:
         assert str(path) in output
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_a_persons_own_files_are_walked_the_same_way(tmp_path: Path) -> None:
     lines = [f"{at},{at % 7},{'yes' if at % 3 else 'no'},{at % 2}" for at in range(200)]
     for name, part in (("train.csv", lines[:150]), ("test.csv", lines[150:])):

@@ -38,8 +38,8 @@ def test_the_curl_lines_work_as_printed(
     assert ".pred_class" in done.stdout
     job = json.loads((folder / "job.json").read_text())
     assert job["state"] == "succeeded"
-    # A network of 30 units reads most digits; chance is a tenth.
-    assert job["evaluations"][0]["metrics"]["accuracy"] > 0.9
+    # Chance is a tenth; 360 rows from a second writing of the digits leave some points of noise.
+    assert job["evaluations"][0]["metrics"]["accuracy"] > 0.85
     dry_run = json.loads((folder / "dry_run.json").read_text())
     assert dry_run["n_parameters"] > 0
     history = (folder / "history.csv").read_text().splitlines()
