@@ -260,7 +260,7 @@ def test_the_child_starts_with_little(upload: Callable[[bytes], Path], folder: P
         "heavy = {'numpy', 'pyarrow', 'pandas', 'sklearn', 'keras', 'tensorflow'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
         "import service.executors.parse_child as child\n"
-        "sys.meta_path.insert(0, child._WithoutPandas)\n"
+        "child.hide_pandas()\n"
         "from service.engine.tables.ingest import ingest\n"
         "from pathlib import Path\n"
         "from service.domain.datasets import ReadOptions\n"

@@ -49,41 +49,41 @@ def train(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Stored
 
 
 @pytest.fixture(scope="module")
-def test(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Stored:
+def held_out(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Stored:
     return Stored(shared_data / "mnist_test.csv.gz", tmp_path_factory.mktemp("test"))
 
 
-def test_g1_dims(train: Stored, test: Stored) -> None:
+def test_g1_dims(train: Stored, held_out: Stored) -> None:
     assert (train.ingested.n_rows, len(train.ingested.columns)) == (60_000, 785)
-    assert (test.ingested.n_rows, len(test.ingested.columns)) == (10_000, 785)
+    assert (held_out.ingested.n_rows, len(held_out.ingested.columns)) == (10_000, 785)
 
 
-def test_g2_g3_g5_labels(train: Stored, test: Stored) -> None:
+def test_g2_g3_g5_labels(train: Stored, held_out: Stored) -> None:
     counts = np.bincount(train.table.codes("y"))
     assert counts.tolist() == [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
-    counts = np.bincount(test.table.codes("y"))
+    counts = np.bincount(held_out.table.codes("y"))
     assert counts.tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
     assert "".join(str(label) for label in train.table.strings("y", slice(0, 10))) == "5041921314"
     assert train.table.strings("y", np.array([0, 2, 9, 99])) == ["5", "4", "4", "1"]
-    assert test.table.strings("y", slice(0, 1)) == ["7"]
+    assert held_out.table.strings("y", slice(0, 1)) == ["7"]
     assert train.table.levels("y") == tuple(LEVELS)
 
 
-def test_g6_g7_pixels(train: Stored, test: Stored) -> None:
+def test_g6_g7_pixels(train: Stored, held_out: Stored) -> None:
     assert train.pixels[[0, 2, 9, 99]].sum(axis=1).tolist() == [27525, 19443, 21904, 12843]
-    assert test.pixels[0].sum() == 18454
-    assert (train.pixels.sum(), test.pixels.sum()) == (1567298545, 264923200)
+    assert held_out.pixels[0].sum() == 18454
+    assert (train.pixels.sum(), held_out.pixels.sum()) == (1567298545, 264923200)
     assert train.pixels.mean() == pytest.approx(33.318421, abs=5e-7)
     # Of 47 million pixels; here the fact is with n, not n - 1.
     assert train.pixels.std() == pytest.approx(78.567490, abs=5e-7)
     assert (train.pixels == 0).mean() == pytest.approx(0.8088, abs=5e-5)
 
 
-def test_g8_g9_g11_profile(train: Stored, test: Stored) -> None:
+def test_g8_g9_g11_profile(train: Stored, held_out: Stored) -> None:
     profile = {column.name: column for column in train.ingested.columns}
     assert [name for name, column in profile.items() if column.n_unique == 1] == CONSTANT
     assert all(profile[name].min == profile[name].max == 0 for name in CONSTANT)
-    assert sum(column.n_unique == 1 for column in test.ingested.columns) == 116
+    assert sum(column.n_unique == 1 for column in held_out.ingested.columns) == 116
     for name, mean, sd in (
         ("x435", 135.689433, 112.616132),
         ("x407", 130.26725, 113.728148),
@@ -118,25 +118,25 @@ def test_a_pixel_takes_a_byte(train: Stored) -> None:
 
 
 def test_the_pixels_are_those_of_the_original_archive(
-    train: Stored, test: Stored, shared_data: Path
+    train: Stored, held_out: Stored, shared_data: Path
 ) -> None:
     with np.load(shared_data / "mnist.npz", allow_pickle=False) as archive:
-        for stored, part in ((train, "train"), (test, "test")):
+        for stored, part in ((train, "train"), (held_out, "test")):
             np.testing.assert_array_equal(stored.pixels, archive[f"x_{part}"].reshape(-1, 784))
             np.testing.assert_array_equal(stored.table.codes("y"), archive[f"y_{part}"])
 
 
 def test_the_same_rows_unpacked_or_in_parquet_are_the_same_file(
-    test: Stored, shared_data: Path, tmp_path: Path
+    held_out: Stored, shared_data: Path, tmp_path: Path
 ) -> None:
     import pandas as pd
 
     plain = tmp_path / "plain"
     plain.write_bytes(gzip.decompress((shared_data / "mnist_test.csv.gz").read_bytes()))
-    assert ingest(plain, tmp_path, FACTOR).sha256 == test.ingested.sha256
+    assert ingest(plain, tmp_path, FACTOR).sha256 == held_out.ingested.sha256
     frame = pd.read_csv(plain, dtype=np.float32)
     frame.to_parquet(tmp_path / "parquet")
-    assert ingest(tmp_path / "parquet", tmp_path, FACTOR).sha256 == test.ingested.sha256
+    assert ingest(tmp_path / "parquet", tmp_path, FACTOR).sha256 == held_out.ingested.sha256
 
 
 def _profile(shared_data: Path, name: str, folder: Path, **options: Any) -> dict[str, Any]:
