@@ -107,7 +107,7 @@ class Walk:
                 _show_epoch(progress, bar, data)
         job = self._client.finished(job_id)
         history = self._client.get(f"/v1/jobs/{job_id}/epochs", limit=1)
-        told = f"{_scores(job)}, {_seconds(job):.1f} s"
+        told = f"{_score(job)}, {_seconds(job):.1f} s"
         if history["stopped_epoch"]:
             told += f", stopped at {history['stopped_epoch']}, best {history['best_epoch']}"
         run = history["epochs_run"]
@@ -220,12 +220,9 @@ def _show_epoch(progress: Progress, bar: TaskID, record: Mapping[str, Any]) -> N
     progress.update(bar, completed=record["epoch"], told=told)
 
 
-def _scores(job: Mapping[str, Any]) -> str:
-    metrics = job["evaluations"][0]["metrics"]
-    return (
-        ", ".join(f"{name} {value:.4f}" for name, value in metrics.items() if value is not None)
-        or "no score"
-    )
+def _score(job: Mapping[str, Any]) -> str:
+    name, value = next(iter(job["evaluations"][0]["metrics"].items()))
+    return f"{name} undefined" if value is None else f"{name} {value:.4f}"
 
 
 def _seconds(job: Mapping[str, Any]) -> float:
