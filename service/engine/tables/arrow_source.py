@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,6 @@ import pyarrow as pa
 import pyarrow.parquet as pa_parquet
 
 from service.domain.datasets import ReadLimits
-from service.domain.errors import UnreadableFile
 from service.engine.tables.header import check_names
 from service.engine.tables.refusals import bad_file, too_large
 
@@ -32,14 +32,9 @@ class ParquetSource:
             UnreadableFile: no Parquet, or columns that `check_names` refuses.
         """
         self._path, self._limits = path, limits
-        try:
-            with pa_parquet.ParquetFile(path) as file:
-                footer, schema = file.metadata, file.schema_arrow
-                self._judge(footer.num_rows, footer.num_row_groups)
-        except MemoryError:
-            raise
-        except _BROKEN as error:
-            raise _unreadable("Parquet", error) from error
+        with _whole("Parquet"), pa_parquet.ParquetFile(path) as file:
+            footer, schema = file.metadata, file.schema_arrow
+            self._judge(footer.num_rows, footer.num_row_groups)
         check_names(schema.names, limits.max_columns, line=None)
         self.names: tuple[str, ...] = tuple(schema.names)
         self.native: tuple[Any, ...] = tuple(schema.types)
@@ -52,19 +47,14 @@ class ParquetSource:
             TooLarge: more rows or bytes than the limits allow.
         """
         names = [self.names[column] for column in columns]
-        # By name, as Parquet reads columns: "x" also brings "x.y" along.
         size = max(1024, min(65_536, BLOCK_CELLS // max(len(self.names), 1)))
         tally = _Tally(self._limits)
-        try:
-            with pa_parquet.ParquetFile(self._path) as file:
-                for batch in file.iter_batches(batch_size=size, columns=names):
-                    yield tally.checked(batch.select(names))
-                    if first_only:
-                        return
-        except MemoryError:
-            raise
-        except _BROKEN as error:
-            raise _unreadable("Parquet", error) from error
+        with _whole("Parquet"), pa_parquet.ParquetFile(self._path) as file:
+            for batch in file.iter_batches(batch_size=size, columns=names):
+                # Parquet's "x" also brings "x.y" along.
+                yield tally.checked(batch.select(names))
+                if first_only:
+                    return
 
     def _judge(self, n_rows: int, n_groups: int) -> None:
         if n_rows > self._limits.max_rows:
@@ -83,13 +73,8 @@ class IpcSource:
             UnreadableFile: no Arrow IPC, or columns that `check_names` refuses.
         """
         self._path, self._limits, self._stream = path, limits, stream
-        try:
-            with self._opened() as (reader, _):
-                schema = reader.schema
-        except MemoryError:
-            raise
-        except _BROKEN as error:
-            raise _unreadable("Arrow IPC", error) from error
+        with _whole("Arrow IPC"), self._opened() as (reader, _):
+            schema = reader.schema
         check_names(schema.names, limits.max_columns, line=None)
         self.names: tuple[str, ...] = tuple(schema.names)
         self.native: tuple[Any, ...] = tuple(schema.types)
@@ -102,16 +87,11 @@ class IpcSource:
             TooLarge: more rows or bytes than the limits allow.
         """
         tally = _Tally(self._limits)
-        try:
-            with self._opened(list(columns)) as (_, batches):
-                for batch in batches:
-                    yield tally.checked(batch)
-                    if first_only:
-                        return
-        except MemoryError:
-            raise
-        except _BROKEN as error:
-            raise _unreadable("Arrow IPC", error) from error
+        with _whole("Arrow IPC"), self._opened(list(columns)) as (_, batches):
+            for batch in batches:
+                yield tally.checked(batch)
+                if first_only:
+                    return
 
     def _opened(self, columns: list[int] | None = None) -> _Opened:
         return _Opened(self._path, columns, stream=self._stream)
@@ -155,6 +135,13 @@ class _Tally:
         return list(batch.columns)
 
 
-def _unreadable(kind: str, error: Exception) -> UnreadableFile:
-    said = " ".join(str(error).split())[:200]
-    return bad_file(f"a whole {kind} file", f"one that does not read ({said})")
+@contextlib.contextmanager
+def _whole(kind: str) -> Iterator[None]:
+    """Refuse the file for what Arrow raises inside the block."""
+    try:
+        yield
+    except MemoryError:
+        raise
+    except _BROKEN as error:
+        said = " ".join(str(error).split())[:200]
+        raise bad_file(f"a whole {kind} file", f"one that does not read ({said})") from error
