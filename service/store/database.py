@@ -67,7 +67,7 @@ class Database:
         driver = sqlite.driver()
         mode = _journal_mode(journal, driver.sqlite_version_info)
         engine = create_engine(
-            _file_url(url),
+            file_url(url),
             module=driver,
             json_serializer=to_json,
             pool_size=_CONNECTIONS,
@@ -248,7 +248,8 @@ def _journal_mode(journal: str | None, version: tuple[int, ...]) -> sqlite.Journ
             )
 
 
-def _file_url(url: str) -> URL:
+def file_url(url: str) -> URL:
+    """Return a URL taken apart, or raise InvalidSpec when it names no local SQLite file."""
     try:
         parsed = make_url(url)
     except ArgumentError:

@@ -23,7 +23,8 @@ def new_id(prefix: Prefix, at: datetime, latest: str | None = None) -> str:
     It is greater than `latest`, the greatest id so far, even when the wall clock was set back: the
     order of ids is the order in which rows were written.
     """
-    number = (int(at.timestamp() * 1000) << 80) | secrets.randbits(80)
+    milliseconds = max(int(at.timestamp() * 1000), 0)
+    number = (milliseconds << 80) | secrets.randbits(80)
     if latest is not None:
         floor = _number(latest)
         if number <= floor:

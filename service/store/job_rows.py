@@ -18,7 +18,7 @@ from service.store.tables import JobRow, ModelRow
 def is_state(state: JobState) -> ColumnElement[bool]:
     """Return the condition that a job is in `state`, in the words of a partial index's condition.
 
-    A state given as a parameter would not be known when SQLite chooses the index.
+    A state given as a parameter need not be known when the database chooses the index.
     """
     equal = JobRow.state == literal(state.value, literal_execute=True)
     return and_(equal, JobRow.finished_at.is_not(None)) if state.is_terminal else equal

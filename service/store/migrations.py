@@ -11,10 +11,10 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, make_url
+from sqlalchemy import Connection
 
 from service.domain.errors import Unavailable
-from service.store.database import Database
+from service.store.database import Database, file_url
 
 
 def migrate(url: str) -> None:
@@ -40,8 +40,7 @@ def migrate(url: str) -> None:
 
 def current(url: str) -> str | None:
     """Return the version of the database at `url`, None when it has none or is not there."""
-    path = make_url(url).database
-    if path is None or not Path(path).exists():
+    if not Path(file_url(url).database or "").is_file():
         return None
     with closing(Database.open(url)) as database, database.read() as s:
         return MigrationContext.configure(s.connection()).get_current_revision()

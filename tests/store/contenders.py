@@ -95,9 +95,9 @@ def carry(url: str, name: str, seconds: str) -> None:
         in_threads(3, work, name)
 
 
-def write_until_killed(url: str) -> None:
+def write_until_killed(url: str, journal: str) -> None:
     """Commit jobs with five epochs each, and say each one's id once it is committed."""
-    with closing(Database.open(url)) as database:
+    with closing(Database.open(url, journal=journal)) as database:
         while True:
             with database.write() as s:
                 submitted = jobs.submit(s, samples.new_job(priority=1000))

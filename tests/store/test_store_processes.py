@@ -95,13 +95,14 @@ def test_processes_and_threads_hammer_one_file_without_a_locked_database(
     assert {row[0]: row[1] for row in once} == dict.fromkeys(succeeded, 1)
 
 
+@pytest.mark.parametrize("journal", ["wal", "truncate"])
 def test_a_writer_that_is_killed_loses_nothing_committed_and_leaves_nothing_half(
-    url: str, database: Database
+    url: str, journal: str
 ) -> None:
     moments = random.Random(23)
     acknowledged: set[str] = set()
     for _ in range(4):
-        process = start("write_until_killed", url)
+        process = start("write_until_killed", url, journal)
         assert process.stdout is not None
         acknowledged.add(process.stdout.readline().strip())
         # Anywhere within some transactions of a few milliseconds each.
@@ -113,8 +114,8 @@ def test_a_writer_that_is_killed_loses_nothing_committed_and_leaves_nothing_half
         acknowledged |= {
             line.strip() for line in out.splitlines(keepends=True) if line[-1:] == "\n"
         }
-    assert integrity(database) == ["ok"]
-    with database.read() as s:
+    with closing(Database.open(url, journal=journal)) as database, database.read() as s:
+        assert integrity(database) == ["ok"]
         everything = set(s.scalars(text("SELECT id FROM jobs")))
         assert acknowledged <= everything
         # What was committed but not yet said: at most one for each kill.
