@@ -1,4 +1,4 @@
-"""A job: what a client polls. Five states, and which may follow which."""
+"""A job: what a client polls. Five states, what came of it, what it promises about its bits."""
 
 from __future__ import annotations
 
@@ -35,8 +35,35 @@ class Progress(Value):
     eta_seconds: float | None = None
 
 
+class Difference(Value):
+    """A part of two environments that is not the same; None where one of them does not have it."""
+
+    name: str
+    then: str | None
+    now: str | None
+
+
+class Replay(Value):
+    """What came of training job `of` again; `weights_sha256` and `same` are None until it ended.
+
+    `differences` are the parts of the environment that were others than when the job was trained:
+    none, and `same` false, means that the same environment gave other bits.
+    """
+
+    of: str
+    expected_sha256: str
+    weights_sha256: str | None = None
+    same: bool | None = None
+    differences: tuple[Difference, ...] = ()
+
+
 class Job(Value):
-    """One accepted request to train. `spec` is the resolved one: nothing is left to chance."""
+    """One accepted request to train. `spec` is the resolved one: nothing is left to chance.
+
+    `bit_exact` says whether the same bits come out alone, packed, interrupted and in the next
+    process of the same environment; None as long as nothing was said yet. A list leaves `spec` and
+    `plan` out. `replay` is there in a job of kind "replay", which leaves no model.
+    """
 
     id: str
     kind: str
@@ -56,14 +83,29 @@ class Job(Value):
     evaluations: tuple[Evaluation, ...]
     device: str | None
     versions: dict[str, str] | None
+    bit_exact: bool | None = None
+    plan: dict[str, Any] | None = None
+    replay: Replay | None = None
     tags: dict[str, str]
 
 
+class Checkpoint(Value):
+    """The last checkpoint that a job told of: after which epoch, in which environment."""
+
+    epoch: int
+    fingerprint: str
+
+
 class Claim(Value):
-    """A job taken by a worker, with the fencing token that every later write must carry."""
+    """A job taken by a worker, with the fencing token that every later write must carry.
+
+    Without a `checkpoint` the job begins with its first epoch: a file that lies about is that of
+    a run which `retry` has made history.
+    """
 
     job: Job
     token: int
+    checkpoint: Checkpoint | None = None
 
 
 class Environment(Value):
