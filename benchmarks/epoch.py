@@ -66,7 +66,8 @@ def ours(connection: Connection, folder: Path | None, rows: int, threads: int) -
     from service.engine.training.layout import padded
     from service.engine.training.members import member_of
     from service.engine.training.objective import Objective
-    from service.engine.training.train import Rows, train
+    from service.engine.training.rows import Rows
+    from service.engine.training.train import train
 
     unpadded, y = table(folder, rows)
     x = np.zeros((rows, padded(PREDICTORS)), np.float32)

@@ -33,7 +33,9 @@ from service.engine.training import export
 from service.engine.training.layout import padded
 from service.engine.training.members import member_of
 from service.engine.training.objective import Objective
-from service.engine.training.train import Rows, Trained, train
+from service.engine.training.rows import Rows
+from service.engine.training.states import Trained
+from service.engine.training.train import train
 
 T = TypeVar("T")
 

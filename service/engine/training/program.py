@@ -12,7 +12,6 @@ from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
-import numpy as np
 from keras import ops
 
 from service.engine.training import backend, optimizers, penalty
@@ -71,22 +70,6 @@ class EpochProgram:
         self._forward = Forward(layout, objective)
         self._train: Callable[..., Any] = engine.compiled(self._train_epoch)
         self._validate: Callable[..., Any] = engine.compiled(self._validation)
-
-    def initial_state(self, parameters: Sequence[Any]) -> State:
-        """Return the state before the first step."""
-        tensor = self._backend.tensor
-        return State(
-            parameters=[tensor(array) for array in parameters],
-            slots=[
-                [
-                    tensor(slot)
-                    for slot in optimizers.initial_slots(self._objective.optimizer, array.shape)
-                ]
-                for array in parameters
-            ],
-            shared=tensor(np.float32(1)),
-            steps=tensor(np.int32(0)),
-        )
 
     def train(
         self,

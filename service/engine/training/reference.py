@@ -16,7 +16,7 @@ from service.engine.training import seeding
 from service.engine.training.members import Member
 from service.engine.training.network import Weights, initial_weights
 from service.engine.training.objective import Objective
-from service.engine.training.train import Rows
+from service.engine.training.rows import Rows
 
 
 @keras.saving.register_keras_serializable(package="fitpoint_reference")

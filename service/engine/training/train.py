@@ -1,55 +1,26 @@
-"""Train a cohort: epochs, validation, stopping, history. Values in, values out."""
+"""Train a cohort to its end: epochs, members that leave, states to keep. Values in, values out."""
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import replace
+from functools import partial
 
-import keras
-import numpy as np
-from numpy.typing import NDArray
-
-from service.domain.history import EpochRecord, best_epoch, monitored
+from service.domain.history import EpochRecord
 from service.engine.task import Ending
-from service.engine.training import backend, penalty, seeding, window
-from service.engine.training.layout import Layout
-from service.engine.training.losses import finish_metric
+from service.engine.training import backend
+from service.engine.training.cohort import Cohort
 from service.engine.training.members import Member
-from service.engine.training.network import Weights, initial_weights
 from service.engine.training.objective import Objective
-from service.engine.training.program import State, program_of
-from service.engine.training.stopping import Stopping, after_epoch
+from service.engine.training.rows import Rows, on_device
+from service.engine.training.states import MemberState, Trained, initial_state, result_of
 
-
-@dataclass(frozen=True, kw_only=True)
-class Rows:
-    """Rows for training or validation.
-
-    `x` is float32 (rows, predictors padded with zeros to `layout.padded`), `y` float32 (rows,
-    outputs): one column a class with a single 1, or the outcomes. `weights` is float32 (rows,).
-    """
-
-    x: NDArray[np.float32]
-    y: NDArray[np.float32]
-    weights: NDArray[np.float32] | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Trained:
-    """What training left of one member.
-
-    `stopped_epoch` is None unless early stopping ended it; `best_epoch` is the first epoch with
-    the best monitored value (the stopping rule's monitor, else `val_loss`), None without either.
-    """
-
-    weights: Weights
-    history: tuple[EpochRecord, ...]
-    ending: Ending
-    stopped_epoch: int | None
-    best_epoch: int | None
+# Keeping a state may cost this share of the training time.
+_KEEPING_SHARE = 0.03
+_FIRST_GUESS_SECONDS = 0.02
+# A smaller cohort is another program: traced and compiled anew.
+_REPACK_SECONDS = 2.0
 
 
 def train(
@@ -62,6 +33,8 @@ def train(
     on_epoch: Callable[[tuple[EpochRecord, ...]], None] = lambda _: None,
     should_stop: Callable[[], bool] = lambda: False,
     max_seconds: float | None = None,
+    states: Sequence[MemberState] | None = None,
+    keep: Callable[[tuple[MemberState, ...]], None] | None = None,
 ) -> tuple[Trained, ...]:
     """Train fits that share rows, shuffle seed and objective as one program.
 
@@ -75,184 +48,79 @@ def train(
             the member's 1-based place.
         should_stop: asked after each epoch; True ends the training ("cancelled").
         max_seconds: training ends at the first epoch's end after so many seconds ("max_seconds").
+        states: where an interrupted training stood, as `keep` was given it; goes on from there to
+            the same bits. Default: the beginning.
+        keep: given the members' states to make durable, as often as costs 3 % of the time; and
+            once more when the training is stopped from outside.
 
     Returns:
         One result a member, in order. Weights of a member that diverged hold NaN.
     """
-    run = _Run(tuple(members), objective, shuffle_seed, rows, validation)
-    started = time.monotonic()
-    epoch = 0
-    while run.is_active():
-        epoch += 1
-        on_epoch(run.epoch(epoch))
-        if run.is_active() and should_stop():
-            run.end_all("cancelled")
-        elif max_seconds is not None and time.monotonic() - started > max_seconds:
-            run.end_all("max_seconds")
-    return run.results()
-
-
-class _Run:
-    """One training in progress: the program's state and what each member remembers."""
-
-    def __init__(
-        self,
-        members: tuple[Member, ...],
-        objective: Objective,
-        shuffle_seed: int,
-        rows: Rows,
-        validation: Rows | None,
-    ) -> None:
-        engine = backend.load()
-        self._members = members
-        self._objective = objective
-        self._shuffle_seed = shuffle_seed
-        self._layout = Layout(
-            window.companions(members, keras.config.backend(), objective.batch_size)
+    everyone = list(states or (initial_state(each, objective.optimizer) for each in members))
+    data = on_device(backend.load(), rows, validation)
+    deadline = None if max_seconds is None else time.monotonic() + max_seconds
+    keeper = _Keeper(keep)
+    while active := [place for place, state in enumerate(everyone) if state.ending is None]:
+        cohort = Cohort(
+            [members[place] for place in active],
+            [everyone[place] for place in active],
+            [place + 1 for place in active],
+            objective,
+            shuffle_seed,
+            data,
         )
-        self._array = engine.array
-        self._program = program_of(self._layout, objective)
-        self._state: State = self._program.initial_state(
-            self._layout.pack(
-                [initial_weights(each.network, each.seeds) for each in self._layout.members]
-            )
-        )
-        self._n_rows = rows.x.shape[0]
-        self._n_validation = validation.x.shape[0] if validation is not None else 0
-        self._rows = _on_device(engine, rows)
-        self._validation = _on_device(engine, validation) if validation is not None else None
-        count = len(members)
-        self._stopping = [Stopping() for _ in range(count)]
-        self._endings: list[Ending | None] = [None] * count
-        self._histories: list[list[EpochRecord]] = [[] for _ in range(count)]
-        self._restored: list[Weights | None] = [None] * count
-
-    def is_active(self) -> bool:
-        return any(ending is None for ending in self._endings)
-
-    def end_all(self, ending: Ending) -> None:
-        self._endings = [own or ending for own in self._endings]
-
-    def epoch(self, epoch: int) -> tuple[EpochRecord, ...]:
-        """Train and validate one epoch; return the records of the members that were active."""
-        started = time.perf_counter()
-        companions = len(self._layout.members) - len(self._members)
-        active = np.array(
-            [ending is None for ending in self._endings] + [False] * companions, np.float32
-        )
-        rates = np.array([m.learn_rate for m in self._layout.members], np.float32) * active
-        self._state, sums = self._program.train(
-            self._state,
-            self._rows,
-            seeding.order(self._shuffle_seed, epoch, self._n_rows),
-            self._mask(epoch, active),
-            rates,
-            active,
-        )
-        val_sums = (
-            self._program.validate(self._state, self._validation)
-            if self._validation is not None
-            else None
-        )
-        penalties = self._penalties()
-        seconds = time.perf_counter() - started
-        records = []
-        for index in np.flatnonzero(active).tolist():
-            record = EpochRecord(
-                trial=index + 1,
-                epoch=epoch,
-                values=self._values(sums, val_sums, index, penalties[index]),
-                seconds=seconds,
-                samples_per_second=self._n_rows / seconds,
-            )
-            self._histories[index].append(record)
-            self._judge(index, record)
-            records.append(record)
-        return tuple(records)
-
-    def results(self) -> tuple[Trained, ...]:
-        parameters = self._parameters()
-        results = []
-        for index, member in enumerate(self._members):
-            rule = member.early_stopping
-            history = tuple(self._histories[index])
-            ending = self._endings[index]
-            assert ending is not None, "results are read after the last epoch"
-            monitor = monitored(rule.monitor if rule else None, self._validation is not None)
-            restored = self._restored[index]
-            results.append(
-                Trained(
-                    weights=restored or self._layout.unpack(parameters, index),
-                    history=history,
-                    ending=ending,
-                    stopped_epoch=len(history) if ending == "early_stopping" else None,
-                    best_epoch=best_epoch(history, monitor),
-                )
-            )
-        return tuple(results)
-
-    def _judge(self, index: int, record: EpochRecord) -> None:
-        """Decide whether a member ends with this epoch."""
-        member = self._members[index]
-        rule = member.early_stopping
-        if member.terminate_on_nan and not math.isfinite(record.values["loss"]):
-            self._endings[index] = "diverged"
-            return
-        if rule is not None:
-            stopping = after_epoch(
-                self._stopping[index], rule, record.epoch, record.values[rule.monitor]
-            )
-            self._stopping[index] = stopping
-            if rule.restore_best_weights and stopping.improved:
-                self._restored[index] = self._layout.unpack(self._parameters(), index)
-            if stopping.stop:
-                self._endings[index] = "early_stopping"
-                return
-        if record.epoch >= member.epochs:
-            self._endings[index] = "completed"
-
-    def _values(self, sums: Any, val_sums: Any, index: int, share: float) -> dict[str, float]:
-        """Return a record's values: each mean over rows, the penalty added to both losses."""
-        values: dict[str, float] = {}
-        for place, name in enumerate(("loss", *self._objective.metrics)):
-            extra = share if name == "loss" else 0.0
-            mean = float(sums[place, index]) / self._n_rows
-            values[name] = finish_metric(name, mean) + extra
-            if val_sums is not None:
-                mean = float(val_sums[place, index]) / self._n_validation
-                values[f"val_{name}"] = finish_metric(name, mean) + extra
-        return values
-
-    def _penalties(self) -> list[float]:
-        if not any(any(member.penalties) for member in self._members):
-            return [0.0] * len(self._members)
-        parameters = self._parameters()
-        return [
-            penalty.value(member, self._layout.unpack(parameters, index)[0::2])
-            for index, member in enumerate(self._members)
-        ]
-
-    def _parameters(self) -> list[NDArray[np.float32]]:
-        return [self._array(parameter) for parameter in self._state.parameters]
-
-    def _mask(self, epoch: int, active: NDArray[np.float32]) -> NDArray[np.uint8] | None:
-        masks = []
-        for index, member in enumerate(self._layout.members):
-            network = member.network
-            for layer, rate in enumerate(network.dropouts):
-                if rate > 0:
-                    shape = (self._n_rows, network.hidden[layer])
-                    masks.append(
-                        seeding.dropout_mask(member.seeds[1], epoch, layer, *shape, rate)
-                        if active[index]
-                        else np.zeros(shape, np.uint8)
-                    )
-        return np.concatenate(masks, axis=1) if masks else None
-
-
-def _on_device(engine: Any, rows: Rows) -> tuple[Any, Any, Any | None]:
-    return (
-        engine.tensor(rows.x),
-        engine.tensor(rows.y),
-        None if rows.weights is None else engine.tensor(rows.weights),
+        merged = partial(_merged, everyone, active, cohort)
+        ended: Ending | None = None
+        while ended is None and not _leaves(cohort):
+            on_epoch(cohort.epoch())
+            if should_stop():
+                ended = "cancelled"
+            elif deadline is not None and time.monotonic() > deadline:
+                ended = "max_seconds"
+            else:
+                keeper.when_due(merged)
+        everyone = merged()
+        if ended == "cancelled" and any(state.ending is None for state in everyone):
+            keeper.now(everyone)
+        if ended is not None:
+            everyone = [replace(state, ending=state.ending or ended) for state in everyone]
+    return tuple(
+        result_of(state, member, validates=validation is not None)
+        for state, member in zip(everyone, members, strict=True)
     )
+
+
+def _merged(
+    everyone: Sequence[MemberState], active: Sequence[int], cohort: Cohort
+) -> list[MemberState]:
+    current = dict(zip(active, cohort.states(), strict=True))
+    return [current.get(place, state) for place, state in enumerate(everyone)]
+
+
+def _leaves(cohort: Cohort) -> bool:
+    """Tell whether to leave a cohort: all have ended, or the rest is cheaper in a smaller one."""
+    if None not in cohort.endings:
+        return True
+    saved = cohort.seconds_saved_by_repacking()
+    return saved > _REPACK_SECONDS
+
+
+class _Keeper:
+    """Hands states to `keep` as often as its share of the time allows."""
+
+    def __init__(self, keep: Callable[[tuple[MemberState, ...]], None] | None) -> None:
+        self._keep = keep
+        self._kept_at = time.monotonic()
+        self._cost_seconds = _FIRST_GUESS_SECONDS
+
+    def when_due(self, states: Callable[[], list[MemberState]]) -> None:
+        due = time.monotonic() - self._kept_at >= self._cost_seconds / _KEEPING_SHARE
+        if self._keep is not None and due:
+            started = time.monotonic()
+            self.now(states())
+            self._kept_at = time.monotonic()
+            self._cost_seconds = self._kept_at - started
+
+    def now(self, states: Sequence[MemberState]) -> None:
+        if self._keep is not None:
+            self._keep(tuple(states))

@@ -13,7 +13,7 @@ from service.domain.optimizers import Optimizer
 from service.engine.training.layout import padded
 from service.engine.training.members import Member, member_of
 from service.engine.training.objective import Objective
-from service.engine.training.train import Rows
+from service.engine.training.rows import Rows
 
 PREDICTORS = 21
 LEVELS = ("a", "b", "c")

@@ -10,7 +10,8 @@ import pytest
 
 from service.domain.fit import KERAS3_ACTIVATIONS
 from service.engine.training.reference import reference_fit
-from service.engine.training.train import Rows, train
+from service.engine.training.rows import Rows
+from service.engine.training.train import train
 
 if TYPE_CHECKING:
     from service.engine.training.members import Member

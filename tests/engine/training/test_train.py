@@ -12,7 +12,8 @@ import pytest
 
 from service.domain.fit import EarlyStopping
 from service.domain.network import weights_sha256
-from service.engine.training.train import Rows, train
+from service.engine.training.rows import Rows
+from service.engine.training.train import train
 
 if TYPE_CHECKING:
     from service.domain.history import EpochRecord

@@ -1,0 +1,186 @@
+"""Members packed into one program, trained epoch by epoch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from service.domain.history import EpochRecord
+from service.engine.training import backend, penalty, seeding, window
+from service.engine.training.layout import Layout
+from service.engine.training.losses import finish_metric
+from service.engine.training.members import Member
+from service.engine.training.objective import Objective
+from service.engine.training.program import State, program_of
+from service.engine.training.rows import Data
+from service.engine.training.states import MemberState, after_record, initial_state
+
+
+class Cohort:
+    """Members that train together from their states on; none of them has ended when it is made.
+
+    All have done the same number of epochs. `places` are their 1-based numbers in the records.
+    """
+
+    def __init__(
+        self,
+        members: Sequence[Member],
+        states: Sequence[MemberState],
+        places: Sequence[int],
+        objective: Objective,
+        shuffle_seed: int,
+        data: Data,
+    ) -> None:
+        engine = backend.load()
+        self.members = tuple(members)
+        self.places = tuple(places)
+        self._objective = objective
+        self._shuffle_seed = shuffle_seed
+        self._data = data
+        self._layout = Layout(
+            window.companions(self.members, keras.config.backend(), objective.batch_size)
+        )
+        self._array = engine.array
+        self._program = program_of(self._layout, objective)
+        self._states = list(states)
+        self._last_seconds = 0.0
+        companions = self._layout.members[len(self.members) :]
+        everyone = [*states, *(initial_state(each, objective.optimizer) for each in companions)]
+        steps_an_epoch = -(-data.n_rows // objective.batch_size)
+        parameters = self._layout.pack([state.weights for state in everyone])
+        slots = [
+            self._layout.pack([state.slots[slot] for state in everyone])
+            for slot in range(len(everyone[0].slots))
+        ]
+        self._state = State(
+            parameters=[engine.tensor(array) for array in parameters],
+            slots=[
+                [engine.tensor(slot[position]) for slot in slots]
+                for position in range(len(parameters))
+            ],
+            shared=engine.tensor(np.float32(states[0].shared)),
+            steps=engine.tensor(np.int32(states[0].epoch * steps_an_epoch)),
+        )
+
+    @property
+    def endings(self) -> tuple[str | None, ...]:
+        """How each member has ended, None for one that trains."""
+        return tuple(state.ending for state in self._states)
+
+    def seconds_saved_by_repacking(self) -> float:
+        """Return what a cohort of those that still train would save until its end, at most.
+
+        A member that has ended costs as much as before: its step size is 0. 0 while nobody has.
+        """
+        still = [
+            (member, member.epochs - state.epoch)
+            for member, state in zip(self.members, self._states, strict=True)
+            if state.ending is None
+        ]
+        if len(still) == len(self.members) or not still:
+            return 0.0
+        packed = window.companions(
+            tuple(member for member, _ in still),
+            keras.config.backend(),
+            self._objective.batch_size,
+        )
+        spared = 1 - sum(member.height for member in packed) / self._layout.height
+        return spared * self._last_seconds * max(left for _, left in still)
+
+    def epoch(self) -> tuple[EpochRecord, ...]:
+        """Train and validate one epoch; return the records of the members that trained in it."""
+        started = time.perf_counter()
+        epoch = max(state.epoch for state in self._states) + 1
+        trains = [state.ending is None for state in self._states]
+        companions = len(self._layout.members) - len(self.members)
+        active = np.array(trains + [False] * companions, np.float32)
+        rates = np.array([m.learn_rate for m in self._layout.members], np.float32) * active
+        self._state, sums = self._program.train(
+            self._state,
+            self._data.rows,
+            seeding.order(self._shuffle_seed, epoch, self._data.n_rows),
+            self._mask(epoch, active),
+            rates,
+            active,
+        )
+        val_sums = (
+            self._program.validate(self._state, self._data.validation)
+            if self._data.validation is not None
+            else None
+        )
+        parameters = self._parameters() if self._looks_at_weights() else None
+        seconds = self._last_seconds = time.perf_counter() - started
+        records = []
+        for index, member in enumerate(self.members):
+            if not trains[index]:
+                continue
+            weights = self._layout.unpack(parameters, index) if parameters is not None else None
+            share = penalty.value(member, weights[0::2]) if weights is not None else 0.0
+            record = EpochRecord(
+                trial=self.places[index],
+                epoch=epoch,
+                values=self._values(sums, val_sums, index, share),
+                seconds=seconds,
+                samples_per_second=self._data.n_rows / seconds,
+            )
+            self._states[index] = after_record(self._states[index], member, record, weights)
+            records.append(record)
+        return tuple(records)
+
+    def states(self) -> tuple[MemberState, ...]:
+        """Return where every member stands, in order."""
+        parameters = self._parameters()
+        shared = float(self._array(self._state.shared))
+        n_slots = len(self._state.slots[0])
+        slots = [[self._array(own[slot]) for own in self._state.slots] for slot in range(n_slots)]
+        return tuple(
+            replace(
+                state,
+                weights=self._layout.unpack(parameters, index),
+                slots=tuple(self._layout.unpack(slot, index) for slot in slots),
+                shared=shared,
+            )
+            for index, state in enumerate(self._states)
+        )
+
+    def _looks_at_weights(self) -> bool:
+        return any(
+            any(member.penalties)
+            or (member.early_stopping is not None and member.early_stopping.restore_best_weights)
+            for member in self.members
+        )
+
+    def _values(self, sums: Any, val_sums: Any, index: int, share: float) -> dict[str, float]:
+        """Return a record's values: each mean over rows, the penalty added to both losses."""
+        values: dict[str, float] = {}
+        for place, name in enumerate(("loss", *self._objective.metrics)):
+            extra = share if name == "loss" else 0.0
+            mean = float(sums[place, index]) / self._data.n_rows
+            values[name] = finish_metric(name, mean) + extra
+            if val_sums is not None:
+                mean = float(val_sums[place, index]) / self._data.n_validation
+                values[f"val_{name}"] = finish_metric(name, mean) + extra
+        return values
+
+    def _parameters(self) -> list[NDArray[np.float32]]:
+        return [self._array(parameter) for parameter in self._state.parameters]
+
+    def _mask(self, epoch: int, active: NDArray[np.float32]) -> NDArray[np.uint8] | None:
+        masks = []
+        for index, member in enumerate(self._layout.members):
+            network = member.network
+            for layer, rate in enumerate(network.dropouts):
+                if rate > 0:
+                    shape = (self._data.n_rows, network.hidden[layer])
+                    masks.append(
+                        seeding.dropout_mask(member.seeds[1], epoch, layer, *shape, rate)
+                        if active[index]
+                        else np.zeros(shape, np.uint8)
+                    )
+        return np.concatenate(masks, axis=1) if masks else None
