@@ -14,7 +14,7 @@ branch_labels = ${repr(branch_labels)}
 depends_on = ${repr(depends_on)}
 
 # Autogenerate does not see CHECK constraints, expression indexes and triggers: write them by hand.
-# A batch that rebuilds a table drops its triggers (service/store/tables.py): make them again.
+# A batch that rebuilds a table drops its triggers (service/store/triggers.py): make them again.
 
 
 def upgrade() -> None:

@@ -153,13 +153,8 @@ def page(
 
 def counts(s: ReadSession) -> dict[str, int]:
     """Return how many jobs are in each state."""
-    return {
-        state.value: s.scalar(
-            select(func.count()).select_from(JobRow).where(job_rows.is_state(state))
-        )
-        or 0
-        for state in JobState
-    }
+    count = select(func.count()).select_from(JobRow)
+    return {state.value: s.scalar(count.where(job_rows.is_state(state))) or 0 for state in JobState}
 
 
 def datasets_of(s: ReadSession, job_id: str) -> dict[str, Dataset]:

@@ -6,45 +6,19 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
-    JSON,
     CheckConstraint,
-    Connection,
-    Double,
     ForeignKey,
     Index,
-    MetaData,
     UniqueConstraint,
     event,
     text,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
-from service.store.columns import StorableText, UtcDateTime, Whole
+from service.store.columns import Table as Table
+from service.store.triggers import create_triggers
 
 _TERMINAL = "('succeeded','failed','cancelled')"
-
-
-class Table(DeclarativeBase):
-    """Every constraint has a name, so that a migration can find it again."""
-
-    metadata = MetaData(
-        naming_convention={
-            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "ck": "ck_%(table_name)s_%(constraint_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
-    type_annotation_map = {  # noqa: RUF012 (read once, by the declarative machinery)
-        str: StorableText(),
-        int: Whole,
-        float: Double(),
-        datetime: UtcDateTime(),
-        dict[str, Any]: JSON(none_as_null=True),
-        dict[str, str]: JSON(none_as_null=True),
-        list[Any]: JSON(none_as_null=True),
-    }
 
 
 class DatasetRow(Table):
@@ -324,23 +298,4 @@ class WorkerRow(Table):
     beat_clock: Mapped[str]
 
 
-# What a constraint cannot say because it is about the row as it was. A migration that rebuilds one
-# of these tables drops its triggers and must make them again.
-TRIGGERS = (
-    "CREATE TRIGGER events_are_append_only BEFORE UPDATE ON events BEGIN "
-    "SELECT RAISE(ABORT, 'events are append-only'); END",
-    "CREATE TRIGGER tokens_only_grow BEFORE UPDATE OF lease_token ON jobs "
-    "WHEN NEW.lease_token < OLD.lease_token BEGIN "
-    "SELECT RAISE(ABORT, 'lease tokens only grow'); END",
-    "CREATE TRIGGER ended_jobs_keep BEFORE UPDATE OF state ON jobs "
-    "WHEN OLD.state = 'succeeded' "
-    "OR OLD.state IN ('failed','cancelled') AND NEW.state <> 'queued' BEGIN "
-    "SELECT RAISE(ABORT, 'an ended job does not change'); END",
-)
-
-
-@event.listens_for(Table.metadata, "after_create")
-def _create_triggers(_metadata: MetaData, connection: Connection, **_options: Any) -> None:
-    if connection.dialect.name == "sqlite":
-        for statement in TRIGGERS:
-            connection.exec_driver_sql(statement)
+event.listen(Table.metadata, "after_create", create_triggers)
