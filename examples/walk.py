@@ -18,14 +18,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-SEEDS = [87591, 536, 27860]
+# The chapter's own: R's set.seed(1234567); sample.int(10^5, 3). Five softmax units are fragile:
+# with 87591, 536, 27860 plain Keras brings fit_2 to .64, and so do we.
+SEEDS = (47612, 67483, 96997)
 TRAIN, TEST = "mnist_train", "mnist_test"
 SCALED = [{"step": "zv"}, {"step": "normalize"}]
 RELU = {"hidden_units": 30, "activation": "relu"}
@@ -46,7 +48,7 @@ class Fit:
     best_by: int | None = None
     patience: int | None = None
 
-    def body(self) -> dict[str, Any]:
+    def body(self, seeds: tuple[int, ...]) -> dict[str, Any]:
         """Return the body of `POST /v1/jobs`."""
         return {
             "kind": "fit",
@@ -54,7 +56,7 @@ class Fit:
             "dataset": TRAIN,
             "outcome": "y",
             "recipe": self.recipe,
-            "model": {"seeds": SEEDS, **self.model},
+            "model": {"seeds": list(seeds), **self.model},
             "engine": self.engine,
             "evaluate": [{"dataset": TEST, "metrics": ["accuracy"]}],
         }
@@ -201,7 +203,7 @@ def row_three(service: Service, model: str) -> list[str]:
     return [] if before == after else ["row 3: the prediction changed with removed pixels"]
 
 
-def walk(service: Service, folder: Path, names: list[str]) -> int:
+def walk(service: Service, folder: Path, names: list[str], seeds: tuple[int, ...]) -> int:
     """Upload, fit, compare; returns how many things differ from what is expected."""
     for name in (TRAIN, TEST):
         service.upload(name, folder / f"{name}.csv.gz")
@@ -222,7 +224,7 @@ def walk(service: Service, folder: Path, names: list[str]) -> int:
     print(form.format(*heads))
     for fit in [fit for fit in FITS if not names or fit.name in names]:
         started = time.monotonic()
-        job = service.call("POST", "/v1/jobs", json=fit.body())
+        job = service.call("POST", "/v1/jobs", json=fit.body(seeds))
         job = service.finished(job["id"])
         seconds = time.monotonic() - started
         if job["state"] != "succeeded":
@@ -264,15 +266,15 @@ def main() -> int:
     where.add_argument("--serve", action="store_true", help="start a server of my own")
     parser.add_argument("--data", type=Path, required=True, metavar="FOLDER")
     parser.add_argument("--only", default="", help="names of fits, by comma")
+    parser.add_argument("--seeds", type=int, nargs=3, default=SEEDS, metavar="SEED")
     arguments = parser.parse_args()
     names = [name for name in arguments.only.split(",") if name]
     unknown = set(names) - {fit.name for fit in FITS}
     if unknown:
         parser.error(f"--only: expected some of {', '.join(fit.name for fit in FITS)}")
-    if arguments.serve:
-        with own_server() as address:
-            return 1 if walk(Service(address), arguments.data, names) else 0
-    return 1 if walk(Service(arguments.url), arguments.data, names) else 0
+    with own_server() if arguments.serve else nullcontext(arguments.url) as address:
+        differ = walk(Service(address), arguments.data, names, tuple(arguments.seeds))
+    return 1 if differ else 0
 
 
 if __name__ == "__main__":
