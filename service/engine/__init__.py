@@ -1,1 +1,1 @@
-"""How a fit is done: tables, recipes, training, metrics, artifacts, predictions. No web, no database."""
+"""How a fit is done: tables, recipes, training, metrics, artifacts. No web, no database."""
