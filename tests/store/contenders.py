@@ -64,8 +64,9 @@ def carry(url: str, name: str, seconds: str) -> None:
         until = time.monotonic() + float(seconds)
 
         def work(worker_id: str) -> None:
-            slowest = 0.0
-            while time.monotonic() < until:
+            slowest, done = 0.0, 0
+            # At least three jobs, however slow the machine is.
+            while time.monotonic() < until or done < 3:
                 began = time.monotonic()
                 with database.write() as s:
                     claim = claims.claim(s, worker_id)
@@ -89,6 +90,7 @@ def carry(url: str, name: str, seconds: str) -> None:
                         assert jobs.get(s, claim.job.id).progress.epoch == epoch
                 with database.write() as s:
                     samples.succeed(s, claim.job.id, claim.token)
+                done += 1
                 say("succeeded", claim.job.id, claim.token)
             say("slowest", slowest)
 

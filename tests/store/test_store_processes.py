@@ -75,12 +75,12 @@ def test_two_processes_with_three_threads_each_claim_every_job_once(url: str, jo
 def test_processes_and_threads_hammer_one_file_without_a_locked_database(
     url: str, database: Database
 ) -> None:
-    for _ in range(20):
+    for _ in range(10):
         samples.submit(database)
     said = let_go([start("carry", url, name, "3") for name in ("first", "second")])
     succeeded = {words[1] for words in said if words[0] == "succeeded"}
     slowest = max(float(words[1]) for words in said if words[0] == "slowest")
-    assert len(succeeded) == sum(words[0] == "succeeded" for words in said) > 20
+    assert len(succeeded) == sum(words[0] == "succeeded" for words in said) >= 2 * 3 * 3
     # A write that waited as long as busy_timeout would have been given up.
     assert slowest < 10
     assert integrity(database) == ["ok"]
