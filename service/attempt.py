@@ -21,6 +21,7 @@ from service.domain.history import EpochRecord
 from service.domain.jobs import Claim, Environment, Progress
 from service.domain.models import FittedModel
 from service.engine import artifact
+from service.engine.tables.storage import canonical_path
 from service.engine.task import FitOutcome, FitTask, FittedNetwork, Source
 from service.executors.port import Executor
 from service.settings import Settings
@@ -53,6 +54,7 @@ class Attempt:
         self._is_draining = is_draining
         self._spec = FitSpec.model_validate(claim.job.spec)
         self._staging = settings.staging_dir / f"{claim.job.id}.{claim.token}"
+        self._checkpoints = settings.storage_root / "checkpoints" / claim.job.id
         self._beaten_at = time.monotonic()
         self._cancel_asked = False
         self._environment: Environment | None = None
@@ -100,8 +102,7 @@ class Attempt:
 
         def source(name: str) -> Source:
             dataset = datasets[name]
-            path = folder / dataset.sha256[:2] / f"{dataset.sha256}.arrow"
-            return Source(path=path, dataset=dataset)
+            return Source(path=canonical_path(folder, dataset.sha256), dataset=dataset)
 
         validation = self._spec.engine.validation_dataset
         return FitTask(
@@ -110,6 +111,7 @@ class Attempt:
             validation=source(validation) if validation is not None else None,
             evaluations=tuple(source(each.dataset) for each in self._spec.evaluate),
             staging=self._staging,
+            checkpoints=self._checkpoints,
         )
 
     def _record(self, records: tuple[EpochRecord, ...]) -> None:
@@ -181,6 +183,7 @@ class Attempt:
                 environment=environment,
             )
         )
+        self._forget_checkpoints()
 
     def _stalled(self, error: ChildDied) -> None:
         log.error("The training process died: %s", error.detail, extra=self._about)
@@ -188,9 +191,15 @@ class Attempt:
 
     def _acknowledge(self) -> None:
         self._write(lambda s: claims.acknowledge_cancel(s, self._job.id, self._token))
+        self._forget_checkpoints()
 
     def _fail(self, error: FitpointError) -> None:
         self._write(lambda s: claims.fail(s, self._job.id, self._token, error, self._environment))
+        self._forget_checkpoints()
+
+    def _forget_checkpoints(self) -> None:
+        """An ended job has no use for them; a queued one, or somebody else's, goes on from them."""
+        shutil.rmtree(self._checkpoints, ignore_errors=True)
 
     def _write(self, change: Callable[[WriteSession], T]) -> T:
         """Write in one transaction; while the database is unavailable, try until the lease ends."""

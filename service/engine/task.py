@@ -28,7 +28,8 @@ class Source:
 class FitTask:
     """One fit to do. `spec` is resolved; `evaluations` follow `spec.evaluate`, one source each.
 
-    `staging` is an empty folder that the fit fills with its artifact.
+    `staging` is an empty folder that the fit fills with its artifact. `checkpoints` is where the
+    fit keeps what an interruption must not cost, and looks for it; None keeps nothing.
     """
 
     spec: FitSpec
@@ -36,6 +37,7 @@ class FitTask:
     validation: Source | None
     evaluations: tuple[Source, ...]
     staging: Path
+    checkpoints: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,11 +56,16 @@ class FittedNetwork:
 
 @dataclass(frozen=True, kw_only=True)
 class FitOutcome:
-    """How a fit ended. `fitted` is None when it diverged or was cancelled."""
+    """How a fit ended. `fitted` is None when it diverged or was cancelled.
+
+    `bit_exact` is False when it went on from another environment's checkpoint: the same spec would
+    not train the same bits again.
+    """
 
     ending: Ending
     epochs_run: int
     stopped_epoch: int | None
     best_epoch: int | None
     fitted: FittedNetwork | None
+    bit_exact: bool
     log: tuple[str, ...]

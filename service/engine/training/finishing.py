@@ -1,0 +1,90 @@
+"""The end of a fit: its artifact in staging, judged on the datasets that were asked for."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.domain.evaluations import Evaluation
+from service.domain.jobs import Environment
+from service.domain.network import network_of, weights_sha256
+from service.engine import artifact
+from service.engine.artifact import Artifact
+from service.engine.metrics import evaluate
+from service.engine.outcomes import class_codes, numbers
+from service.engine.predictor import Predictor
+from service.engine.tables.table import Table
+from service.engine.task import FitTask, FittedNetwork, Source
+from service.engine.training import export
+from service.engine.training.network import Weights
+from service.engine.training.preparation import Prepared, case_weights
+
+
+def finish(
+    task: FitTask, environment: Environment, prepared: Prepared, weights: Weights
+) -> FittedNetwork:
+    """Write the artifact of trained weights into `task.staging` and evaluate it.
+
+    The evaluations come from the predictor that will serve the model, not from Keras.
+    """
+    spec, levels, recipe = task.spec, prepared.levels, prepared.recipe
+    network = network_of(
+        spec, len(recipe.outputs), len(levels) if levels is not None else len(spec.outcomes)
+    )
+    inputs = set(recipe.inputs)
+    made = Artifact(
+        spec=spec,
+        network=network,
+        recipe=recipe,
+        levels=levels,
+        outcomes=spec.outcomes,
+        columns=tuple(column for column in task.training.dataset.columns if column.name in inputs),
+        weights=weights,
+        keras_bytes=export.keras_file(network, weights),
+        summary=export.summary(network),
+        versions=environment.versions,
+    )
+    predictor = Predictor(made)
+    evaluations = tuple(
+        _evaluation(task, predictor, prepared, source, wanted.metrics)
+        for source, wanted in zip(task.evaluations, spec.evaluate, strict=True)
+    )
+    artifact.write(task.staging, made)
+    return FittedNetwork(
+        mode=made.mode,
+        outcomes=spec.outcomes,
+        levels=levels,
+        predictors=recipe.outputs,
+        n_parameters=network.n_parameters,
+        weights_sha256=weights_sha256(weights),
+        dataset_sha256=task.training.dataset.sha256,
+        evaluations=evaluations,
+    )
+
+
+def _evaluation(
+    task: FitTask,
+    predictor: Predictor,
+    prepared: Prepared,
+    source: Source,
+    names: list[str] | None,
+) -> Evaluation:
+    spec, levels = task.spec, prepared.levels
+    table = Table.open(source.path)
+    truth: NDArray[np.int32] | NDArray[np.float32] = (
+        class_codes(table, spec.outcomes[0], levels)
+        if levels is not None
+        else numbers(table, spec.outcomes)
+    )
+    return evaluate(
+        id="",
+        dataset=source.dataset.name,
+        dataset_sha256=source.dataset.sha256,
+        names=names,
+        truth=truth,
+        estimate=predictor.predict(table).raw,
+        levels=levels,
+        mode=predictor.mode,
+        constant=prepared.constant,
+        weights=case_weights(spec, table, None),
+    )

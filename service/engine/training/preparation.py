@@ -1,0 +1,127 @@
+"""What a fit trains on: the recipe learned on its analysis rows, and the arrays that it bakes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.domain.errors import InvalidData
+from service.domain.fit import FitSpec
+from service.domain.spec_checks import training_rows
+from service.engine.metrics import ConstantPrediction, majority_or_mean
+from service.engine.outcomes import class_codes, numbers, one_column_a_class
+from service.engine.recipe import FittedRecipe, bake, prep
+from service.engine.tables.table import Table
+from service.engine.task import FitTask
+from service.engine.training.layout import padded
+from service.engine.training.rows import Rows
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """Rows to train and to validate on, and what was learned from the former.
+
+    `levels` are the outcome's classes in the order of the network's outputs, None in regression;
+    `constant` is what a model without predictors would predict.
+    """
+
+    recipe: FittedRecipe
+    levels: tuple[str, ...] | None
+    rows: Rows
+    validation: Rows | None
+    constant: ConstantPrediction
+
+
+def prepare(task: FitTask) -> Prepared:
+    """Learn the recipe on the rows that train, and bake what trains and what validates.
+
+    With `validation_split` the last rows validate and nothing is learned from them.
+
+    Raises:
+        MissingValues: a missing or infinite value would reach the network.
+        NoPredictors: the recipe leaves no predictor in the rows that train.
+        InvalidData: an outcome or a case weight is missing.
+    """
+    spec = task.spec
+    table = Table.open(task.training.path)
+    n_train = training_rows(table.n_rows, spec.engine.validation_split)
+    chosen = slice(0, n_train)
+    levels = table.category_levels(spec.outcomes[0]) if spec.mode == "classification" else None
+    others = {*spec.outcomes, spec.case_weights}
+    inputs = tuple(name for name in table.types if name not in others)
+    recipe = prep(spec.recipe, table, inputs, chosen)
+    rows = _rows(spec, recipe, table, levels, chosen)
+    return Prepared(
+        recipe=recipe,
+        levels=levels,
+        rows=rows,
+        validation=_validation(task, recipe, table, levels, n_train),
+        constant=_constant(spec, table, levels, chosen, rows.weights),
+    )
+
+
+def _rows(
+    spec: FitSpec,
+    recipe: FittedRecipe,
+    table: Table,
+    levels: tuple[str, ...] | None,
+    chosen: slice | None,
+) -> Rows:
+    y = (
+        one_column_a_class(class_codes(table, spec.outcomes[0], levels, chosen), len(levels))
+        if levels is not None
+        else numbers(table, spec.outcomes, chosen)
+    )
+    return Rows(
+        x=bake(recipe, table, chosen, pad_to=padded(len(recipe.outputs))),
+        y=y,
+        weights=case_weights(spec, table, chosen),
+    )
+
+
+def case_weights(spec: FitSpec, table: Table, chosen: slice | None) -> NDArray[np.float32] | None:
+    """Return the case weights of some rows, float32 (rows,), or None where there are none.
+
+    Raises:
+        InvalidData: a weight is missing; names the row.
+    """
+    name = spec.case_weights
+    if name is None or name not in table.types:
+        return None
+    weights = table.numeric(name, chosen)
+    if not np.isfinite(weights).all():
+        row = int(np.argmax(~np.isfinite(weights))) + 1
+        raise InvalidData(
+            f"Expected a case weight in every row of '{name}'. Received a missing value in "
+            f"row {row}."
+        )
+    return weights.astype(np.float32)
+
+
+def _validation(
+    task: FitTask,
+    recipe: FittedRecipe,
+    table: Table,
+    levels: tuple[str, ...] | None,
+    n_train: int,
+) -> Rows | None:
+    if task.validation is not None:
+        return _rows(task.spec, recipe, Table.open(task.validation.path), levels, None)
+    if n_train < table.n_rows:
+        return _rows(task.spec, recipe, table, levels, slice(n_train, table.n_rows))
+    return None
+
+
+def _constant(
+    spec: FitSpec,
+    table: Table,
+    levels: tuple[str, ...] | None,
+    chosen: slice,
+    weights: NDArray[np.float32] | None,
+) -> ConstantPrediction:
+    if levels is not None:
+        codes = class_codes(table, spec.outcomes[0], levels, chosen)
+        return majority_or_mean(codes, "classification", weights)
+    return majority_or_mean(numbers(table, spec.outcomes, chosen), "regression", weights)
