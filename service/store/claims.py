@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import and_, case, false, func, literal, or_, select, update
 
 from service.domain.errors import CancelRequested, Conflict, FitpointError
 from service.domain.evaluations import Evaluation
 from service.domain.history import EpochRecord
-from service.domain.jobs import Claim, Environment, JobState, Progress
+from service.domain.jobs import Checkpoint, Claim, Environment, JobState, Progress, Replay
 from service.domain.models import FittedModel, RegisteredModel
 from service.store import epochs, evaluations, events, jobs, logs, models
-from service.store.fence import held, lease_lost, leave_running, require_held
+from service.store.encoding import words_for_floats
+from service.store.fence import Held, held, lease_lost, leave_running, require_held
 from service.store.job_rows import is_state
 from service.store.rescue import child_died, rescue, retry_later
 from service.store.sessions import WriteSession, clock_of
@@ -22,12 +24,15 @@ from service.store.tables import JobRow
 __all__ = [
     "LEASE_SECONDS",
     "acknowledge_cancel",
+    "checkpointed",
     "child_died",
     "claim",
     "fail",
+    "finish_replay",
     "heartbeat",
     "log",
     "record_epochs",
+    "record_plan",
     "release",
     "rescue",
     "retry_later",
@@ -39,7 +44,11 @@ LEASE_SECONDS = 30.0
 
 
 def claim(s: WriteSession, worker_id: str, lease_seconds: float = LEASE_SECONDS) -> Claim | None:
-    """Take the oldest job of the highest priority that is due (T2), or return None."""
+    """Take the oldest job of the highest priority that is due (T2), or return None.
+
+    The job's kind says what to do: a "replay" trains from its first epoch and ends with
+    `finish_replay`. The claim has the last checkpoint that the job told of since it was queued.
+    """
     clock = clock_of(s)
     now = clock.lease()
     # A back-off of an earlier boot has passed.
@@ -68,16 +77,19 @@ def claim(s: WriteSession, worker_id: str, lease_seconds: float = LEASE_SECONDS)
             started_at=func.coalesce(JobRow.started_at, clock.utc()),
             run_after=None,
             run_after_clock=None,
-            epoch=0,
+            epoch=func.coalesce(JobRow.ckpt_epoch, 0),
             trials_done=0,
             eta_seconds=None,
         )
-        .returning(JobRow.id, JobRow.lease_token)
+        .returning(JobRow.id, JobRow.lease_token, JobRow.ckpt_epoch, JobRow.ckpt_fingerprint)
     ).one_or_none()
     if row is None:
         return None
     events.append_state(s, row.id, row.lease_token, JobState.RUNNING)
-    return Claim(job=jobs.get(s, row.id), token=row.lease_token)
+    checkpoint = None
+    if row.ckpt_epoch is not None:
+        checkpoint = Checkpoint(epoch=row.ckpt_epoch, fingerprint=row.ckpt_fingerprint)
+    return Claim(job=jobs.get(s, row.id), token=row.lease_token, checkpoint=checkpoint)
 
 
 def heartbeat(
@@ -120,6 +132,52 @@ def record_epochs(
     return job.cancel_asked
 
 
+def record_plan(
+    s: WriteSession,
+    job_id: str,
+    token: int,
+    plan: Mapping[str, Any],
+    bit_exact: bool,
+    lease_seconds: float = LEASE_SECONDS,
+) -> bool:
+    """Keep how the job is trained and whether its bits are promised; return as `heartbeat`.
+
+    A job that has a checkpoint and said False before keeps it: part of it was trained elsewhere,
+    or outside of what is promised, whatever trains the rest.
+    """
+    was_not = and_(JobRow.ckpt_epoch.is_not(None), JobRow.bit_exact.is_(False))
+    promised = case((was_not, false()), else_=literal(bit_exact))
+    values = {"plan": words_for_floats(dict(plan)), "bit_exact": promised}
+    return _extend(s, job_id, token, lease_seconds, **values).cancel_asked
+
+
+def checkpointed(
+    s: WriteSession,
+    job_id: str,
+    token: int,
+    epoch: int,
+    fingerprint: str,
+    lease_seconds: float = LEASE_SECONDS,
+) -> bool:
+    """Keep that a durable checkpoint has everything up to `epoch` (T4); return as `heartbeat`.
+
+    Args:
+        fingerprint: of the environment that computed it.
+
+    One that is further than the last makes up for the processes that died before: `stalls` is 0.
+    """
+    further = or_(JobRow.ckpt_epoch.is_(None), JobRow.ckpt_epoch < epoch)
+    return _extend(
+        s,
+        job_id,
+        token,
+        lease_seconds,
+        stalls=case((further, 0), else_=JobRow.stalls),
+        ckpt_epoch=epoch,
+        ckpt_fingerprint=fingerprint,
+    ).cancel_asked
+
+
 def log(s: WriteSession, job_id: str, token: int, lines: Sequence[str]) -> None:
     """Keep lines that the job printed."""
     logs.append(s, job_id, require_held(s, job_id, token).attempt, lines)
@@ -135,19 +193,14 @@ def succeed(
     evaluations: Sequence[Evaluation],
     environment: Environment,
 ) -> RegisteredModel:
-    """End a job as succeeded, with its model and evaluations (T5); the model's files are durable.
+    """End a fit as succeeded, with its model and evaluations (T5); the model's files are durable.
 
     Without a name the model has the job's id for one.
 
     Raises:
         CancelRequested: a cancel was accepted meanwhile; acknowledge it instead.
     """
-    job = require_held(s, job_id, token)
-    if job.cancel_requested_at is not None:
-        raise CancelRequested(
-            f"Expected no cancel of job '{job_id}'. One was accepted, so it cannot succeed. "
-            "Acknowledge the cancel."
-        )
+    job = _require_uncancelled(s, job_id, token)
     leave_running(
         s,
         job,
@@ -157,6 +210,19 @@ def succeed(
     )
     _keep_evaluations(s, job_id, evaluations)
     return models.publish(s, job_id, name or job_id, model)
+
+
+def finish_replay(
+    s: WriteSession, job_id: str, token: int, report: Replay, environment: Environment
+) -> None:
+    """End a replay as succeeded with what it found (T5). It leaves no model, the same or not.
+
+    Raises:
+        CancelRequested: a cancel was accepted meanwhile; acknowledge it instead.
+    """
+    job = _require_uncancelled(s, job_id, token)
+    found = report.model_dump(mode="json")
+    leave_running(s, job, JobState.SUCCEEDED, environment=environment, replay=found)
 
 
 def fail(
@@ -188,6 +254,16 @@ def release(s: WriteSession, job_id: str, token: int) -> JobState:
     return leave_running(s, require_held(s, job_id, token), JobState.QUEUED)
 
 
+def _require_uncancelled(s: WriteSession, job_id: str, token: int) -> Held:
+    job = require_held(s, job_id, token)
+    if job.cancel_requested_at is not None:
+        raise CancelRequested(
+            f"Expected no cancel of job '{job_id}'. One was accepted, so it cannot succeed. "
+            "Acknowledge the cancel."
+        )
+    return job
+
+
 def _keep_evaluations(s: WriteSession, job_id: str, given: Sequence[Evaluation]) -> None:
     for evaluation in given:
         evaluations.add(s, job_id, evaluation, requested=True)
@@ -200,7 +276,7 @@ class _Extended:
 
 
 def _extend(
-    s: WriteSession, job_id: str, token: int, lease_seconds: float, **values: float | None
+    s: WriteSession, job_id: str, token: int, lease_seconds: float, **values: Any
 ) -> _Extended:
     now = clock_of(s).lease()
     row = s.execute(

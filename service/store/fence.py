@@ -73,7 +73,7 @@ def leave_running(
     error: FitpointError | None = None,
     environment: Environment | None = None,
     run_after: Moment | None = None,
-    **columns: int | str,
+    **columns: Any,
 ) -> JobState:
     """Take a job out of `running`: give up its lease, set the new state, tell it in events.
 

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, and_, literal, select
 
 from service.domain.errors import NotFound
 from service.domain.evaluations import Evaluation
-from service.domain.jobs import Job, JobState, Progress
+from service.domain.jobs import Job, JobState, Progress, Replay
 from service.store import evaluations, ids
 from service.store.sessions import ReadSession
 from service.store.tables import JobRow, ModelRow
@@ -31,8 +31,18 @@ def require(s: ReadSession, job_id: str) -> None:
         raise NotFound(f"Expected the id of a job. Nothing has the id {job_id[:64]!a}.")
 
 
-def as_jobs(s: ReadSession, rows: Sequence[JobRow], *, with_spec: bool) -> list[Job]:
-    """Return rows as values, with their models and the evaluations that their specs asked for."""
+def get(s: ReadSession, job_id: str) -> Job:
+    """Return a job by id, or raise NotFound."""
+    require(s, job_id)
+    rows = s.scalars(select(JobRow).where(JobRow.id == job_id)).all()
+    return as_jobs(s, rows, whole=True)[0]
+
+
+def as_jobs(s: ReadSession, rows: Sequence[JobRow], *, whole: bool) -> list[Job]:
+    """Return rows as values, with their models and the evaluations that their specs asked for.
+
+    Without `whole` their specs are empty and their plans None.
+    """
     job_ids = [row.id for row in rows]
     models = {
         row.job_id: row.id
@@ -41,7 +51,10 @@ def as_jobs(s: ReadSession, rows: Sequence[JobRow], *, with_spec: bool) -> list[
         )
     }
     scores = evaluations.of_jobs(s, job_ids, requested_only=True)
-    return [_job(row, models, scores, row.spec if with_spec else {}) for row in rows]
+    return [
+        _job(row, models, scores, row.spec if whole else {}, row.plan if whole else None)
+        for row in rows
+    ]
 
 
 def _job(
@@ -49,6 +62,7 @@ def _job(
     models: Mapping[str, str],
     scores: Mapping[str, tuple[Evaluation, ...]],
     spec: dict[str, Any],
+    plan: dict[str, Any] | None,
 ) -> Job:
     return Job(
         id=row.id,
@@ -75,5 +89,8 @@ def _job(
         evaluations=scores.get(row.id, ()),
         device=row.device,
         versions=row.versions,
+        bit_exact=row.bit_exact,
+        plan=plan,
+        replay=None if row.replay is None else Replay.model_validate(row.replay),
         tags=row.tags,
     )

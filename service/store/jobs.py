@@ -1,20 +1,19 @@
-"""Jobs as clients see them: submitted, looked up, cancelled, tried again, removed."""
+"""Jobs as clients see them: looked up, cancelled, tried again, removed; and how they begin."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy import delete as delete_from
-from sqlalchemy import func, insert, or_, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import defer
 
 from service.domain.datasets import Dataset
-from service.domain.errors import Conflict, NotFound
+from service.domain.errors import Conflict
 from service.domain.jobs import Job, JobState
-from service.domain.schema import Value
-from service.store import datasets, events, ids, job_rows
+from service.store import datasets, events, ids, job_rows, replays
+from service.store.job_rows import get
 from service.store.pages import Page, page_of
 from service.store.sessions import ReadSession, WriteSession, clock_of
+from service.store.submitting import NewJob, require_model_name, submit
 from service.store.tables import (
     DatasetRow,
     EpochRow,
@@ -24,91 +23,19 @@ from service.store.tables import (
     ModelRow,
 )
 
+__all__ = [
+    "NewJob",
+    "counts",
+    "datasets_of",
+    "delete",
+    "get",
+    "page",
+    "request_cancel",
+    "retry",
+    "submit",
+]
+
 _ENDED = tuple(state.value for state in JobState if state.is_terminal)
-
-
-class NewJob(Value):
-    """A request to train, validated and resolved.
-
-    `datasets` gives the dataset id for every name (or id) by which the spec means a dataset;
-    `epochs` is the most that the job can run.
-    """
-
-    spec: dict[str, Any]
-    spec_sha256: str
-    kind: str
-    name: str | None = None
-    priority: int = 0
-    tags: dict[str, str] = {}  # noqa: RUF012 (pydantic copies it)
-    epochs: int
-    trials: int = 1
-    datasets: dict[str, str]
-
-
-def submit(s: WriteSession, new: NewJob) -> Job:
-    """Queue a job (T1). It is accepted once the transaction is committed, not before.
-
-    Raises:
-        NotFound: a dataset was deleted since the spec was resolved.
-        Conflict: the name is an alias.
-        InvalidSpec: the name has the form of an id, or a text cannot be stored.
-    """
-    _require_model_name(s, new.name)
-    found = {
-        row.id: row.sha256
-        for row in s.execute(
-            select(DatasetRow.id, DatasetRow.sha256).where(
-                DatasetRow.id.in_(list(new.datasets.values()))
-            )
-        )
-    }
-    for spec_name, dataset_id in new.datasets.items():
-        if dataset_id not in found:
-            raise NotFound(f"Expected dataset '{spec_name}' to exist. It was deleted just now.")
-    at = clock_of(s).utc()
-    job_id = ids.new_id("job", at, s.scalar(select(func.max(JobRow.id))))
-    row = {
-        "id": job_id,
-        "kind": new.kind,
-        "name": new.name,
-        "state": JobState.QUEUED.value,
-        "spec_sha256": new.spec_sha256,
-        "priority": new.priority,
-        "tags": new.tags,
-        "created_at": at,
-        "attempt": 0,
-        "stalls": 0,
-        "errors": 0,
-        "losses": 0,
-        "lease_token": 0,
-        "epoch": 0,
-        "epochs": new.epochs,
-        "trials_done": 0,
-        "trials": new.trials,
-        "first_event": 0,
-        "spec": new.spec,
-    }
-    s.execute(insert(JobRow), [row])
-    if new.datasets:
-        links = [
-            {
-                "job_id": job_id,
-                "spec_name": spec_name,
-                "dataset_id": dataset_id,
-                "sha256": found[dataset_id],
-            }
-            for spec_name, dataset_id in new.datasets.items()
-        ]
-        s.execute(insert(JobDatasetRow), links)
-    events.append_state(s, job_id, 0, JobState.QUEUED)
-    return get(s, job_id)
-
-
-def get(s: ReadSession, job_id: str) -> Job:
-    """Return a job by id, or raise NotFound."""
-    job_rows.require(s, job_id)
-    rows = s.scalars(select(JobRow).where(JobRow.id == job_id)).all()
-    return job_rows.as_jobs(s, rows, with_spec=True)[0]
 
 
 def page(
@@ -120,11 +47,13 @@ def page(
     dataset: str | None = None,
     name: str | None = None,
 ) -> Page[Job]:
-    """Return jobs, newest first, with an empty `spec`; every filter that is given must match.
+    """Return jobs, newest first, with an empty `spec` and no `plan`; every filter must match.
 
     `dataset` is an id or a name; a name also finds jobs whose dataset of that name was deleted.
     """
-    query = select(JobRow).options(defer(JobRow.spec, raiseload=True))
+    query = select(JobRow).options(
+        defer(JobRow.spec, raiseload=True), defer(JobRow.plan, raiseload=True)
+    )
     cursor = ids.require_cursor(after, "job")
     if cursor is not None:
         query = query.where(JobRow.id < cursor)
@@ -145,7 +74,7 @@ def page(
     rows = s.scalars(query.order_by(JobRow.id.desc()).limit(limit + 1)).all()
     kept, following = page_of(rows, limit, lambda row: row.id)
     return Page(
-        data=job_rows.as_jobs(s, kept, with_spec=False),
+        data=job_rows.as_jobs(s, kept, whole=False),
         has_more=following is not None,
         next=following,
     )
@@ -209,7 +138,8 @@ def retry(s: WriteSession, job_id: str) -> Job:
     """Queue a failed or cancelled job again, as if it were new; only its events and log remain.
 
     Raises:
-        Conflict: the job is in another state, a dataset is gone, or its name is an alias now.
+        Conflict: the job is in another state, a dataset or the job that it replays is gone, or
+            its name is an alias now.
     """
     job_rows.require(s, job_id)
     token = s.scalar(
@@ -235,6 +165,10 @@ def retry(s: WriteSession, job_id: str) -> Job:
             eta_seconds=None,
             device=None,
             versions=None,
+            bit_exact=None,
+            plan=None,
+            ckpt_epoch=None,
+            ckpt_fingerprint=None,
             error_code=None,
             error=None,
             first_event=events.last(s, job_id) + 1,
@@ -244,7 +178,9 @@ def retry(s: WriteSession, job_id: str) -> Job:
     job = get(s, job_id)
     if token is None:
         raise Conflict(f"Expected a failed or cancelled job. Job '{job_id}' is {job.state.value}.")
-    _require_model_name(s, job.name)
+    require_model_name(s, job.name)
+    if job.kind == "replay":
+        replays.original(s, job_id)
     gone = s.scalar(
         select(JobDatasetRow.spec_name).where(
             JobDatasetRow.job_id == job_id, JobDatasetRow.dataset_id.is_(None)
@@ -262,9 +198,10 @@ def delete(s: WriteSession, job_id: str) -> None:
     """Remove an ended job with its history, events, log and models (T12).
 
     Raises:
-        Conflict: the job has not ended, or an alias points at its model.
+        Conflict: the job or a replay of it has not ended, or an alias points at its model.
     """
     job = get(s, job_id)
+    replays.refuse_unfinished(s, job_id)
     alias = s.scalar(
         select(ModelNameRow.name)
         .join(ModelRow, ModelNameRow.alias_of == ModelRow.id)
@@ -284,14 +221,3 @@ def delete(s: WriteSession, job_id: str) -> None:
         raise Conflict(
             f"Expected an ended job. Job '{job_id}' is {job.state.value}. Cancel it first."
         )
-
-
-def _require_model_name(s: ReadSession, name: str | None) -> None:
-    if name is None:
-        return
-    ids.refuse_lookalike(name)
-    alias = select(ModelNameRow.name).where(
-        ModelNameRow.name == name, ModelNameRow.alias_of.is_not(None)
-    )
-    if s.scalar(alias) is not None:
-        raise Conflict(f"Expected a name for a model. '{name}' is an alias. Choose another name.")

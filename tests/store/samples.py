@@ -11,7 +11,7 @@ from service.domain.evaluations import Baseline, Evaluation
 from service.domain.history import EpochRecord
 from service.domain.jobs import Environment, Job, Progress
 from service.domain.models import FittedModel, RegisteredModel
-from service.store import claims, datasets, jobs
+from service.store import claims, datasets, jobs, replays
 from service.store.database import Database
 from service.store.jobs import NewJob
 from service.store.sessions import ReadSession, WriteSession
@@ -118,11 +118,26 @@ def succeed(
     )
 
 
-def train(database: Database, name: str | None = None) -> RegisteredModel:
+def train(database: Database, name: str | None = None, **fields: Any) -> RegisteredModel:
     """Carry a new job to its end and return its model."""
-    job_id, token = submit_and_claim(database, name=name)
+    job_id, token = submit_and_claim(database, name=name, **fields)
     with database.write() as s:
         return succeed(s, job_id, token, name)
+
+
+def trained(database: Database, name: str | None = "m", **fields: Any) -> Job:
+    """Return a succeeded fit of the registered table "digits"."""
+    with database.write() as s:
+        dataset_id = register(s).id
+    return get(database, train(database, name, dataset_id=dataset_id, **fields).job_id)
+
+
+def replay_and_claim(database: Database, job_id: str) -> tuple[str, int]:
+    with database.write() as s:
+        replay = replays.submit_replay(s, job_id)
+    job, token = claim(database)
+    assert job.id == replay.id
+    return job.id, token
 
 
 def states(s: ReadSession) -> dict[str, int]:

@@ -34,6 +34,8 @@ FENCED: dict[str, Write] = {
     "record_epochs": lambda s, job_id, token: claims.record_epochs(
         s, job_id, token, [samples.record(1)], samples.progress(1)
     ),
+    "record_plan": lambda s, job_id, token: claims.record_plan(s, job_id, token, {"a": 1}, True),
+    "checkpointed": lambda s, job_id, token: claims.checkpointed(s, job_id, token, 1, "here"),
     "log": lambda s, job_id, token: claims.log(s, job_id, token, ["line"]),
     "succeed": samples.succeed,
     "fail": lambda s, job_id, token: claims.fail(s, job_id, token, Diverged("loss is nan")),

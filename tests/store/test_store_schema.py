@@ -22,10 +22,15 @@ ROOT = Path(__file__).parents[2]
 
 
 def schema(url: str) -> dict[str, str]:
-    """Return the SQL of everything in the database, by name, without its line breaks."""
+    """Return the SQL of everything in the database, by name, without its line breaks.
+
+    Without quotes too: SQLite puts them around the name of a table that was renamed.
+    """
     query = text("SELECT name, sql FROM sqlite_master WHERE tbl_name <> 'alembic_version'")
     with closing(Database.open(url)) as database, database.read() as s:
-        return {name: re.sub(r"\s+", " ", sql or "") for name, sql in s.execute(query)}
+        return {
+            name: re.sub(r"\s+", " ", sql or "").replace('"', "") for name, sql in s.execute(query)
+        }
 
 
 def alembic(url: str, *arguments: str) -> None:
@@ -54,6 +59,33 @@ def test_down_and_up_again_gives_the_same_schema(url: str) -> None:
     assert not {name for name in schema(url) if not name.startswith("sqlite_")}
     alembic(url, "upgrade", "head")
     assert schema(url) == before
+
+
+def test_each_step_down_and_up_keeps_what_both_versions_know(url: str, tmp_path: Path) -> None:
+    older = f"sqlite:///{tmp_path}/older.db"
+    alembic(older, "upgrade", "0001")
+    newest = schema(url)
+    with closing(Database.open(url)) as database:
+        fit = samples.trained(database)
+        replay, token = samples.replay_and_claim(database, fit.id)
+        with database.write() as s:
+            claims.record_epochs(s, replay, token, [samples.record(1)], samples.progress(1))
+            claims.log(s, replay, token, ["line"])
+        rows = samples.submit(database, priority=-1)
+    alembic(url, "downgrade", "0001")
+    assert schema(url) == schema(older)
+    with closing(Database.open(url)) as database, database.read() as s:
+        assert set(s.scalars(text("SELECT id FROM jobs"))) == {fit.id, rows.id}
+        for table in ("events", "epochs", "job_logs"):
+            left = text(f"SELECT count(*) FROM {table} WHERE job_id = :job")
+            assert s.scalar(left, {"job": replay}) == 0
+    migrations.migrate(url)
+    assert schema(url) == newest
+    with closing(Database.open(url)) as database:
+        assert samples.get(database, fit.id) == fit
+        assert samples.get(database, rows.id) == rows
+        with pytest.raises(IntegrityError, match="does not change"), database.write() as s:
+            s.execute(text("UPDATE jobs SET state = 'queued'"))
 
 
 def test_migrating_again_keeps_the_rows_and_changes_nothing(url: str) -> None:
@@ -194,6 +226,25 @@ def test_rows_that_point_nowhere_undo_the_migration(database: Database) -> None:
         ({"run_after": 1.0}, "ck_jobs_run_after_clock"),
         ({"lease_token": 0, "attempt": 1}, "ck_jobs_counters"),
         ({"stalls": -1}, "ck_jobs_counters"),
+        ({"kind": "replay"}, "ck_jobs_replay_is_told"),
+        ({"replay": {}}, "ck_jobs_replay_is_told"),
+        ({"replay_of": "job_x"}, "ck_jobs_only_replay_is_of"),
+        (
+            {
+                "kind": "replay",
+                "replay": {},
+                "state": "succeeded",
+                "finished_at": samples.NOW,
+                "model_sha256": "x",
+            },
+            "ck_jobs_replay_leaves_no_model",
+        ),
+        (
+            {"kind": "replay", "replay": {}, "ckpt_epoch": 1, "ckpt_fingerprint": "x"},
+            "ck_jobs_replay_from_the_start",
+        ),
+        ({"ckpt_epoch": 1}, "ck_jobs_checkpoint_is_whole"),
+        ({"ckpt_epoch": 0, "ckpt_fingerprint": "x"}, "ck_jobs_checkpoint_is_whole"),
     ],
 )
 def test_the_database_itself_refuses_a_job_that_contradicts_itself(
