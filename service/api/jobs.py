@@ -1,4 +1,4 @@
-"""Jobs: submitted, looked up, cancelled, tried again, removed."""
+"""Jobs: submitted, looked up, cancelled, tried again, replayed, removed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from service.api.views import JobList, JobView, job_item, job_path, job_view
 from service.domain.fit import FitSpec
 from service.domain.jobs import JobState
 from service.domain.resolve import spec_sha256
-from service.store import jobs
+from service.store import jobs, replays
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
@@ -150,6 +150,19 @@ def retry_job(database: DatabaseOf, j: Reference) -> Response:
     """Queue a failed or cancelled job again, as a new attempt."""
     with database.write() as s:
         job = jobs.retry(s, j)
+    return answer(job_view(job), status=202, headers={"Location": job_path(job.id)})
+
+
+@router.post("/{j}/replay", status_code=202, response_model=JobView, responses=problems(404, 409))
+def replay_job(database: DatabaseOf, j: Reference) -> Response:
+    """Train a succeeded fit again from its stored spec and data, and compare the weights.
+
+    The answer is a new job of kind `replay`, which starts in a fresh process and from no
+    checkpoint. Once it has succeeded, its `replay` says whether the weights are the `same`, and
+    which parts of the environment are not. It leaves no model.
+    """
+    with database.write() as s:
+        job = replays.submit_replay(s, j)
     return answer(job_view(job), status=202, headers={"Location": job_path(job.id)})
 
 

@@ -11,7 +11,7 @@ from service.api.answers import Listing
 from service.api.problems import Problem, problem_of_stored
 from service.domain.datasets import Column, ColumnType, Dataset
 from service.domain.evaluations import Evaluation
-from service.domain.jobs import Job, JobState, Progress
+from service.domain.jobs import Job, JobState, Progress, Replay
 from service.domain.models import RegisteredModel
 
 
@@ -76,6 +76,11 @@ class JobItem(BaseModel):
     evaluations: tuple[Evaluation, ...]
     device: str | None
     versions: dict[str, str] | None
+    bit_exact: bool | None = Field(
+        description="Whether the same bits come out alone or packed, interrupted or not, and in "
+        "every process of the same environment; null as long as nothing was said yet."
+    )
+    replay: Replay | None = Field(description="What a job of kind replay found.")
     tags: dict[str, str]
 
 
@@ -86,6 +91,7 @@ class JobList(Listing[JobItem]):
 class JobView(JobItem):
     """A job with the spec it runs: everything that was left open is filled in."""
 
+    plan: dict[str, Any] | None = Field(description="How it is trained; null before it runs.")
     spec: dict[str, Any]
 
 
@@ -153,7 +159,7 @@ def job_item(job: Job) -> JobItem:
 
 def job_view(job: Job) -> JobView:
     """Return a whole job."""
-    return JobView(**_job_fields(job), spec=job.spec)
+    return JobView(**_job_fields(job), plan=job.plan, spec=job.spec)
 
 
 def _model_fields(model: RegisteredModel, kind: type[ModelItem]) -> dict[str, Any]:
