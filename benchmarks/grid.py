@@ -1,0 +1,86 @@
+"""Seconds per model and epoch of the chapter's grid of 24: as cohorts, and as others do it.
+
+    python benchmarks/grid.py --data FOLDER [--rounds 3] [--curves]
+
+The grid: hidden units 5, 10, 20, 30, 50, 100 four times each, 50,000 rows. Ours are two cohorts in
+two processes of one thread each at the same time. Keras, scikit-learn and our own engine one by
+one train six models, one of each width, and are divided by six: the mean width is the same.
+`--curves` prints seconds per model against the number of models and against hidden units instead.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from contest import Contestant, print_ratios, take_turns
+from contestants import keras_fit, ours, products, scikit_learn, single_threaded_blas
+
+WIDTHS = [5, 10, 20, 30, 50, 100]
+ROWS = 50_000
+
+
+def contest(data: Path | None, rounds: int) -> None:
+    """Print the grid's table."""
+    half = [*WIDTHS, *WIDTHS]
+    single_threaded_blas()
+    contestants = {
+        "(a) keras.Model.fit, one after another": Contestant(
+            [keras_fit], [(data, ROWS, WIDTHS)], share=6
+        ),
+        "(b) scikit-learn MLPClassifier": Contestant(
+            [scikit_learn], [(data, ROWS, WIDTHS)], share=6
+        ),
+        "(c) fitpoint one by one, one thread": Contestant(
+            [ours], [(data, ROWS, [[hidden] for hidden in WIDTHS])], share=6
+        ),
+        "(d) bare products, BLAS, two processes": Contestant(
+            [products, products], [(data, ROWS, half)] * 2, share=24
+        ),
+        "fitpoint, one cohort of 24, two threads": Contestant(
+            [ours], [(data, ROWS, [[*half, *half]], 2)], share=24
+        ),
+        "fitpoint, two cohorts of 12, two processes": Contestant(
+            [ours, ours], [(data, ROWS, [half])] * 2, share=24
+        ),
+    }
+    print_ratios(
+        take_turns(contestants, rounds), "(a) keras.Model.fit, one after another", "s a model"
+    )
+
+
+def curves(data: Path | None, rounds: int) -> None:
+    """Print seconds per model and epoch against the number of models and against hidden units."""
+    rows = 10_000
+    by_count = {
+        f"{count} models of 30 units": Contestant(
+            [ours], [(data, rows, _cohorts(count, 30))], share=count
+        )
+        for count in (1, 2, 4, 8, 16, 32, 64, 128, 256)
+    }
+    by_width = {
+        f"1 model of {hidden} units": Contestant([ours], [(data, rows, [[hidden]])])
+        for hidden in (5, 20, 64, 100, 200, 400, 512)
+    }
+    for contestants in (by_count, by_width):
+        print_ratios(take_turns(contestants, rounds), next(iter(contestants)), "s a model")
+
+
+def _cohorts(count: int, hidden: int) -> list[list[int]]:
+    """As many models in each cohort as fit below the window's 512 rows."""
+    most = 512 // hidden
+    return [[hidden] * min(most, count - first) for first in range(0, count, most)]
+
+
+def main() -> None:
+    """Run the contest and print its table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--curves", action="store_true")
+    given = parser.parse_args()
+    (curves if given.curves else contest)(given.data, given.rounds)
+
+
+if __name__ == "__main__":
+    main()
