@@ -20,12 +20,13 @@ from service.domain.fit import FitSpec
 from service.domain.history import EpochRecord
 from service.domain.jobs import Claim, Environment, Progress
 from service.domain.models import FittedModel
+from service.domain.replay import report
 from service.engine import artifact
 from service.engine.tables.storage import canonical_path
 from service.engine.task import FitOutcome, FitTask, FittedNetwork, Source
 from service.executors.port import Executor
 from service.settings import Settings
-from service.store import claims, jobs, rescue
+from service.store import claims, jobs, replays, rescue
 from service.store.database import Database
 from service.store.sessions import WriteSession
 
@@ -53,6 +54,10 @@ class Attempt:
         self._token = claim.token
         self._is_draining = is_draining
         self._spec = FitSpec.model_validate(claim.job.spec)
+        self._replays = claim.job.kind == "replay"
+        if self._replays:
+            # Only what decides the weights is done again.
+            self._spec = self._spec.model_copy(update={"evaluate": []})
         self._staging = settings.staging_dir / f"{claim.job.id}.{claim.token}"
         self._checkpoints = settings.storage_root / "checkpoints" / claim.job.id
         self._beaten_at = time.monotonic()
@@ -76,7 +81,7 @@ class Attempt:
         try:
             self._staging.mkdir(parents=True)
             self._environment = executor.start()
-            outcome = executor.run(self._task(), self._record, self._should_stop)
+            outcome = executor.run(self._task(), self._record, self._should_stop, self._kept)
             self._finish(outcome)
         except (LeaseLost, Unavailable):
             raise
@@ -111,7 +116,8 @@ class Attempt:
             validation=source(validation) if validation is not None else None,
             evaluations=tuple(source(each.dataset) for each in self._spec.evaluate),
             staging=self._staging,
-            checkpoints=self._checkpoints,
+            # A replay proves something only when it trains every epoch itself.
+            checkpoints=None if self._replays else self._checkpoints,
         )
 
     def _record(self, records: tuple[EpochRecord, ...]) -> None:
@@ -123,6 +129,18 @@ class Attempt:
             eta_seconds=round(last.seconds * (epochs - last.epoch), 1),
         )
         self._write(lambda s: claims.record_epochs(s, self._job.id, self._token, records, progress))
+
+    def _kept(self, epoch: int) -> None:
+        environment = self._known_environment()
+        self._write(
+            lambda s: claims.checkpointed(
+                s, self._job.id, self._token, epoch, environment.fingerprint
+            )
+        )
+
+    def _known_environment(self) -> Environment:
+        assert self._environment is not None, "the executor tells it before the fit"
+        return self._environment
 
     def _should_stop(self) -> bool:
         """Beat, and tell whether to end after this epoch: a cancel was asked for, or we drain."""
@@ -152,6 +170,8 @@ class Attempt:
                     "engine.terminate_on_nan to false."
                 )
             )
+        elif self._replays:
+            self._compare(outcome.fitted)
         else:
             self._publish(outcome.fitted, outcome.stopped_epoch)
 
@@ -170,8 +190,7 @@ class Attempt:
             dataset_sha256=fitted.dataset_sha256,
             stopped_epoch=stopped_epoch,
         )
-        environment = self._environment
-        assert environment is not None, "run() sets it before the fit"
+        environment = self._known_environment()
         self._write(
             lambda s: claims.succeed(
                 s,
@@ -184,6 +203,17 @@ class Attempt:
             )
         )
         self._forget_checkpoints()
+
+    def _compare(self, fitted: FittedNetwork) -> None:
+        """End a replay with what it found."""
+        asked, environment = self._job.replay, self._known_environment()
+        assert asked is not None, "a job of kind replay has one"
+        with self._database.read() as session:
+            then = replays.original(session, self._job.id)
+        found = report(asked, then, fitted.weights_sha256, environment)
+        self._write(
+            lambda s: claims.finish_replay(s, self._job.id, self._token, found, environment)
+        )
 
     def _stalled(self, error: ChildDied) -> None:
         log.error("The training process died: %s", error.detail, extra=self._about)

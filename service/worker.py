@@ -126,9 +126,13 @@ class Worker:
     def _carry(self, index: int, claim: Claim, executor: Executor) -> None:
         with self._lock:
             self._running[index] = claim.job.id
+        # A replay starts a process of its own: what a warm child remembers must not help it.
+        chosen = self._executor() if claim.job.kind == "replay" else executor
         try:
-            Attempt(self._database, self._settings, claim, self._stopping.is_set).run(executor)
+            Attempt(self._database, self._settings, claim, self._stopping.is_set).run(chosen)
         finally:
+            if chosen is not executor:
+                chosen.close()
             with self._lock:
                 del self._running[index]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -113,3 +115,9 @@ class Environment(Value):
 
     device: str
     versions: dict[str, str]
+
+    @property
+    def fingerprint(self) -> str:
+        """One word for all of it: equal words promise equal bits."""
+        parts = json.dumps({"device": self.device, **self.versions}, sort_keys=True)
+        return hashlib.sha256(parts.encode("utf-8")).hexdigest()[:16]

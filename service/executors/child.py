@@ -1,7 +1,8 @@
 """The child: a process that has the backend imported and trains what its parent sends.
 
 Messages are our own frozen values over a pipe that only these two processes hold. Parent to
-child: a `FitTask`, `Stop`, or `Leave`. Child to parent: `Ready`, `Epochs`, `Finished`, `Failed`.
+child: a `FitTask`, `Stop`, or `Leave`. Child to parent: `Ready`, `Epochs`, `Kept`,
+`Finished`, `Failed`.
 """
 
 from __future__ import annotations
@@ -42,6 +43,13 @@ class Epochs:
     """An epoch ended."""
 
     records: tuple[EpochRecord, ...]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A checkpoint of everything up to an epoch is durable."""
+
+    epoch: int
 
 
 @dataclass(frozen=True)
@@ -93,7 +101,13 @@ def _answer(
 
     try:
         return Finished(
-            fit(task, environment, lambda records: connection.send(Epochs(records)), should_stop)
+            fit(
+                task,
+                environment,
+                lambda records: connection.send(Epochs(records)),
+                should_stop,
+                lambda epoch: connection.send(Kept(epoch)),
+            )
         )
     except FitpointError as error:
         return Failed(error.as_stored(), "")

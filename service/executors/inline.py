@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from service.domain.jobs import Environment
 from service.engine.task import FitOutcome, FitTask
-from service.executors.port import OnEpoch, ShouldStop
+from service.executors.port import OnEpoch, OnKept, ShouldStop
 
 _THREADS = 1
 
@@ -26,12 +26,18 @@ class InlineExecutor:
             self._environment = runtime.environment(self._threads)
         return self._environment
 
-    def run(self, task: FitTask, on_epoch: OnEpoch, should_stop: ShouldStop) -> FitOutcome:
+    def run(
+        self,
+        task: FitTask,
+        on_epoch: OnEpoch,
+        should_stop: ShouldStop,
+        on_kept: OnKept = lambda _: None,
+    ) -> FitOutcome:
         """Run a fit in the calling thread."""
         environment = self.start()
         from service.engine.training.fit import fit
 
-        return fit(task, environment, on_epoch, should_stop)
+        return fit(task, environment, on_epoch, should_stop, on_kept)
 
     def close(self) -> None:
         """Nothing to end."""

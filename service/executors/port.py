@@ -10,6 +10,7 @@ from service.domain.jobs import Environment
 from service.engine.task import FitOutcome, FitTask
 
 OnEpoch = Callable[[tuple[EpochRecord, ...]], None]
+OnKept = Callable[[int], None]
 ShouldStop = Callable[[], bool]
 
 
@@ -20,7 +21,13 @@ class Executor(Protocol):
         """Make ready to train, so that the first fit does not wait for imports."""
         ...
 
-    def run(self, task: FitTask, on_epoch: OnEpoch, should_stop: ShouldStop) -> FitOutcome:
+    def run(
+        self,
+        task: FitTask,
+        on_epoch: OnEpoch,
+        should_stop: ShouldStop,
+        on_kept: OnKept = lambda _: None,
+    ) -> FitOutcome:
         """Run a fit to its end.
 
         Args:
@@ -29,6 +36,7 @@ class Executor(Protocol):
                 fit at once and is raised here.
             should_stop: asked at least once a second, in the calling thread; True ends the fit
                 after the epoch in progress ("cancelled"). What it raises ends the fit at once.
+            on_kept: told the epoch of each checkpoint that is durable, as `on_epoch`.
 
         Raises:
             FitpointError: the fit failed; its type says why.

@@ -15,7 +15,7 @@ from service.domain.errors import ChildDied, from_stored
 from service.domain.jobs import Environment
 from service.engine.task import FitOutcome, FitTask
 from service.executors import child
-from service.executors.port import OnEpoch, ShouldStop
+from service.executors.port import OnEpoch, OnKept, ShouldStop
 
 _TICK_SECONDS = 0.5
 _START_SECONDS = 300.0
@@ -64,7 +64,13 @@ class ProcessExecutor:
         self._environment = message.environment
         return message.environment
 
-    def run(self, task: FitTask, on_epoch: OnEpoch, should_stop: ShouldStop) -> FitOutcome:
+    def run(
+        self,
+        task: FitTask,
+        on_epoch: OnEpoch,
+        should_stop: ShouldStop,
+        on_kept: OnKept = lambda _: None,
+    ) -> FitOutcome:
         """Send the fit to the child and relay what it tells."""
         self.start()
         connection = self._connection
@@ -86,6 +92,8 @@ class ProcessExecutor:
                     case child.Epochs(records):
                         on_epoch(records)
                         tick()
+                    case child.Kept(epoch):
+                        on_kept(epoch)
                     case child.Finished(outcome):
                         ended = True
                         return outcome

@@ -51,8 +51,8 @@ class Checkpoint:
     states: tuple[MemberState, ...]
 
 
-def write(folder: Path, identity: Identity, states: Sequence[MemberState]) -> None:
-    """Make states durable in `folder`, in a file named by the epoch."""
+def write(folder: Path, identity: Identity, states: Sequence[MemberState]) -> int:
+    """Make states durable in `folder`; return the epoch, which names the file."""
     folder.mkdir(parents=True, exist_ok=True)
     epoch = max(state.epoch for state in states)
     body = _body(identity, states)
@@ -67,6 +67,7 @@ def write(folder: Path, identity: Identity, states: Sequence[MemberState]) -> No
     _sync(folder)
     for old in _newest_first(folder)[_KEPT:]:
         old.unlink(missing_ok=True)
+    return epoch
 
 
 def newest(folder: Path, task: Mapping[str, str]) -> Checkpoint | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import TypeVar
 
 from pydantic import TypeAdapter
@@ -23,6 +22,7 @@ from service.engine.training.finishing import finish
 from service.engine.training.members import member_of
 from service.engine.training.objective import Objective
 from service.engine.training.preparation import prepare
+from service.engine.training.states import MemberState
 from service.engine.training.train import train
 
 T = TypeVar("T")
@@ -35,6 +35,7 @@ def fit(
     environment: Environment,
     on_epoch: Callable[[tuple[EpochRecord, ...]], None],
     should_stop: Callable[[], bool],
+    on_kept: Callable[[int], None] = lambda _: None,
 ) -> FitOutcome:
     """Run one fit and leave its artifact in `task.staging`.
 
@@ -46,6 +47,7 @@ def fit(
         environment: where this process trains; its versions are recorded in the artifact.
         on_epoch: told each epoch's records.
         should_stop: asked after each epoch; True ends the fit ("cancelled").
+        on_kept: told the epoch of each checkpoint that is durable.
 
     Raises:
         MissingValues: a missing or infinite value would reach the network.
@@ -71,7 +73,7 @@ def fit(
         should_stop=should_stop,
         max_seconds=spec.engine.max_seconds,
         states=found.states if found is not None else None,
-        keep=partial(checkpoint.write, task.checkpoints, identity) if task.checkpoints else None,
+        keep=_keeper(task, identity, on_kept),
     )[0]
     resumed_elsewhere = found is not None and found.environment != identity.environment
     log = [f"recipe: {each.step}: {each.message}" for each in prepared.recipe.warnings]
@@ -93,6 +95,19 @@ def fit(
         bit_exact=not resumed_elsewhere,
         log=tuple(log),
     )
+
+
+def _keeper(
+    task: FitTask, identity: checkpoint.Identity, on_kept: Callable[[int], None]
+) -> Callable[[tuple[MemberState, ...]], None] | None:
+    folder = task.checkpoints
+    if folder is None:
+        return None
+
+    def keep(states: tuple[MemberState, ...]) -> None:
+        on_kept(checkpoint.write(folder, identity, states))
+
+    return keep
 
 
 def _identity(task: FitTask) -> Mapping[str, str]:
