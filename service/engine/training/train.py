@@ -34,7 +34,7 @@ def train(
     should_stop: Callable[[], bool] = lambda: False,
     max_seconds: float | None = None,
     states: Sequence[MemberState] | None = None,
-    keep: Callable[[tuple[MemberState, ...]], None] | None = None,
+    keep: Callable[[tuple[MemberState, ...]], object] | None = None,
 ) -> tuple[Trained, ...]:
     """Train fits that share rows, shuffle seed and objective as one program.
 
@@ -108,7 +108,7 @@ def _leaves(cohort: Cohort) -> bool:
 class _Keeper:
     """Hands states to `keep` as often as its share of the time allows."""
 
-    def __init__(self, keep: Callable[[tuple[MemberState, ...]], None] | None) -> None:
+    def __init__(self, keep: Callable[[tuple[MemberState, ...]], object] | None) -> None:
         self._keep = keep
         self._kept_at = time.monotonic()
         self._cost_seconds = _FIRST_GUESS_SECONDS
