@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from service.settings import PREFIX, TEST_PREFIX
 
@@ -69,16 +70,20 @@ class RunningService:
                 text=True,
                 process_group=0,
             )
+        self.http = httpx.Client(timeout=60)
         assert self.process.stdout is not None
         self.greeting: list[str] = []
         for line in self.process.stdout:
             self.greeting.append(line.rstrip())
             if line.split()[:1] == ["worker"]:
                 break
-        assert self.greeting, f"no start:\n{self.log.read_text()}"
-        (address,) = (line.split()[1] for line in self.greeting if line.split()[0] == "address")
-        self.address = address
-        self.http = httpx.Client(base_url=self.address, timeout=60)
+        if not self.greeting:
+            self.stop()
+            pytest.fail(f"no start:\n{self.log.read_text()}")
+        (self.address,) = (
+            line.split()[1] for line in self.greeting if line.split()[0] == "address"
+        )
+        self.http.base_url = httpx.URL(self.address)
 
     @property
     def workers(self) -> list[int]:
