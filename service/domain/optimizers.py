@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, TypeAdapter, model_validator
 
 from service.domain.schema import Spec
 
@@ -88,3 +88,10 @@ class Nadam(Spec):
 Optimizer = Annotated[
     Adam | AdamW | SGD | RMSprop | Adagrad | Adamax | Nadam, Field(discriminator="name")
 ]
+
+_ADAPTER: TypeAdapter[Optimizer] = TypeAdapter(Optimizer)
+
+
+def optimizer_of(value: OptimizerName | Optimizer) -> Optimizer:
+    """Return an optimizer with all its arguments; a name alone means Keras's defaults."""
+    return _ADAPTER.validate_python({"name": value}) if isinstance(value, str) else value

@@ -18,6 +18,7 @@ from service.domain.recipe_outcome import Surviving, predictors_after
 from service.domain.schema import MAX_PARAMETERS
 from service.domain.spec_checks import (
     field_error,
+    training_rows,
     wrong_engine,
     wrong_metrics,
     wrong_outcome,
@@ -38,12 +39,16 @@ class Resolved:
 
     `spec` has its mode, loss, seeds, shuffle seed and evaluation metrics filled in. `predictors`
     are the baked predictors; with `exact` False, preparing the recipe on the analysis rows may
-    leave fewer of them, and fewer parameters. `memory_bytes` is what the tables and the network
-    take in training, a lower bound.
+    leave fewer of them, and fewer parameters. `outputs` are the classes, or the outcomes in
+    regression; `n_rows` train, `n_validation` validate each epoch. `memory_bytes` is what the
+    tables and the network take in training, a lower bound.
     """
 
     spec: FitSpec
     predictors: tuple[str, ...]
+    outputs: int
+    n_rows: int
+    n_validation: int
     n_parameters: int
     exact: bool
     memory_bytes: int
@@ -92,9 +97,13 @@ def resolve(
     n_parameters = network_of(filled, len(surviving.names), outputs).n_parameters
     memory_bytes = _memory(filled, training, validation, len(surviving.names), n_parameters)
     _refuse_size(n_parameters, memory_bytes)
+    n_rows = training_rows(training.n_rows, spec.engine.validation_split)
     return Resolved(
         spec=filled,
         predictors=surviving.names,
+        outputs=outputs,
+        n_rows=n_rows,
+        n_validation=training.n_rows - n_rows if validation is None else validation.n_rows,
         n_parameters=n_parameters,
         exact=surviving.exact and (spec.engine.validation_split == 0 or not _learns_columns(spec)),
         memory_bytes=memory_bytes,

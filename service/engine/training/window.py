@@ -1,24 +1,17 @@
 """The heights of a cohort within which a fit's bits do not depend on its company.
 
 XLA picks another kernel for very small and very tall products, and another kernel adds in another
-order. Between the bounds below a fit's weights came out the same alone and packed, whatever its
-neighbours; outside they did not. A lone small fit therefore gets a companion: a network with a
-loss (rows without one would be removed by the compiler) and a step size of 0.
+order. Between `lowest` and `TALLEST` (service.domain.plan keeps both) a fit's weights came out the
+same alone and packed, whatever its neighbours; outside they did not. A lone small fit therefore
+gets a companion: a network with a loss (rows without one would be removed by the compiler) and a
+step size of 0.
 """
 
 from __future__ import annotations
 
 from service.domain.network import Network
+from service.domain.plan import lowest
 from service.engine.training.members import Member
-
-TALLEST = 512
-
-
-def lowest(backend: str, batch_size: int) -> int:
-    """Return the least height of a cohort: 64 rows (TensorFlow), 128 (JAX), 256 from batch 128."""
-    if batch_size >= 128:
-        return 256
-    return 64 if backend == "tensorflow" else 128
 
 
 def companions(members: tuple[Member, ...], backend: str, batch_size: int) -> tuple[Member, ...]:
