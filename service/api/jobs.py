@@ -16,6 +16,7 @@ from service.api.validation import placed
 from service.api.views import JobList, JobView, job_item, job_path, job_view
 from service.domain.fit import FitSpec
 from service.domain.jobs import JobState
+from service.domain.plan import Plan
 from service.domain.resolve import spec_sha256
 from service.store import jobs, replays
 
@@ -49,7 +50,8 @@ class DryRun(BaseModel):
     """What a fit would be; nothing was queued.
 
     With `exact` false the recipe may leave fewer predictors, and so parameters, once it is prepared
-    on the rows that train.
+    on the rows that train. The plan's `expected_seconds` are null before a worker has measured what
+    training costs here; they count every epoch asked for.
     """
 
     spec: dict[str, Any]
@@ -59,6 +61,7 @@ class DryRun(BaseModel):
     predictors: tuple[str, ...]
     exact: bool
     memory_bytes: int
+    plan: Plan
 
 
 @router.post(
@@ -93,6 +96,7 @@ def create_job(
             predictors=found.predictors,
             exact=found.exact,
             memory_bytes=found.memory_bytes,
+            plan=submission.expected(found, settings),
         )
         return answer(told)
     if reuse:

@@ -6,11 +6,15 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 
 import service
+from service import calibrations
 from service.domain.datasets import Dataset
 from service.domain.errors import FieldError, InvalidSpec, NotFound
 from service.domain.fit import FitSpec
 from service.domain.jobs import Job
+from service.domain.plan import Plan, plan
+from service.domain.planned_fit import planned
 from service.domain.resolve import Resolved, resolve, spec_sha256
+from service.settings import Settings
 from service.store import datasets, jobs, reuse
 from service.store.sessions import ReadSession, WriteSession
 
@@ -68,15 +72,7 @@ def reusable(s: ReadSession, spec: FitSpec, used: Used, backend: str) -> Job | N
     same. A worker elsewhere with other versions is noticed, another processor is not.
     """
     data = {name: dataset.sha256 for name, dataset in used.items()}
-    here = {
-        "fitpoint": service.__version__,
-        "backend": backend,
-        **{
-            name: found
-            for name in ("keras", "numpy", backend)
-            if (found := installed_version(name))
-        },
-    }
+    here = _versions_here(backend)
     return next(
         (
             job
@@ -85,6 +81,35 @@ def reusable(s: ReadSession, spec: FitSpec, used: Used, backend: str) -> Job | N
         ),
         None,
     )
+
+
+def expected(found: Resolved, settings: Settings) -> Plan:
+    """Return a fit's plan, with seconds once a worker has measured what training costs here."""
+    fit = planned(
+        found.spec,
+        rows=found.spec.dataset,
+        n_rows=found.n_rows,
+        n_validation=found.n_validation,
+        predictors=len(found.predictors),
+        outputs=found.outputs,
+    )
+    # However many slots the workers have, one fit takes one.
+    return plan(
+        [fit],
+        slots=1,
+        backend=settings.backend,
+        calibration=calibrations.newest(settings.data_dir, _versions_here(settings.backend)),
+    )
+
+
+def _versions_here(backend: str) -> dict[str, str]:
+    """Return what a worker's environment must have among its versions to be like this process's."""
+    installed = {name: installed_version(name) for name in ("keras", "numpy", backend)}
+    return {
+        "fitpoint": service.__version__,
+        "backend": backend,
+        **{name: found for name, found in installed.items() if found},
+    }
 
 
 def installed_version(package: str) -> str | None:

@@ -11,9 +11,12 @@ from fastapi.testclient import TestClient
 from sqlalchemy import text
 
 import service
+from service import calibrations
+from service.domain.cost import TYPICAL, Calibration
 from service.domain.errors import Diverged
 from service.domain.jobs import Environment
 from service.domain.resolve import spec_sha256
+from service.settings import Settings
 from service.store.database import Database
 from tests.api.conftest import CSV, Tables
 from tests.api.numpy_trainer import NumpyTrainer
@@ -66,6 +69,25 @@ def test_a_dry_run_tells_the_parameters_and_queues_nothing(
     assert told.json()["predictors"] == ["a", "b"]
     assert told.json()["spec"]["model"]["seeds"] == [1, 2, 3]
     assert client.get("/v1/jobs").json()["data"] == []
+
+
+def test_a_dry_run_tells_the_plan_and_its_seconds_once_they_were_measured(
+    client: TestClient, fit: dict[str, Any], settings: Settings
+) -> None:
+    def plan() -> Any:
+        return client.post("/v1/jobs?dry_run=true", json=fit).json()["plan"]
+
+    elsewhere = HERE.model_copy(update={"versions": {**HERE.versions, "keras": "2.11"}})
+    calibrations.keep(settings.data_dir, Calibration(environment=elsewhere, **TYPICAL.model_dump()))
+    first = plan()
+    assert first["expected_seconds"] is None
+    assert first["bit_exact"] is True
+    (cohort,) = first["cohorts"]
+    assert (cohort["fits"], cohort["height"], cohort["reason"]) == ([0], 64, None)
+    # 60 rows of 2 predictors, padded to 16, and 2 classes; 64 rows of weights, 5 of them the fit's
+    assert cohort["expected_bytes"] == 4 * 60 * (16 + 2) + 16 * (64 * 17 + 5 * 2 + 2)
+    calibrations.keep(settings.data_dir, Calibration(environment=HERE, **TYPICAL.model_dump()))
+    assert 0 < plan()["expected_seconds"] < 60
 
 
 @pytest.mark.parametrize("query", ["", "?dry_run=true"])
