@@ -24,6 +24,7 @@ def ours(
     folder: Path | None,
     rows: int,
     cohorts: Sequence[Sequence[int]],
+    penalty: float,
     threads: int = 1,
 ) -> None:
     """Our engine: the cohorts one after another, each as one program."""
@@ -41,7 +42,7 @@ def ours(
     from service.engine.training.states import initial_state
 
     def member(hidden: int) -> Member:
-        model = {"hidden_units": hidden, "activation": "relu", "seeds": SEEDS, "penalty": 1e-4}
+        model = {"hidden_units": hidden, "activation": "relu", "seeds": SEEDS, "penalty": penalty}
         spec = FitSpec.model_validate(
             {
                 "kind": "fit",
@@ -79,20 +80,20 @@ def keras_fit(
     folder: Path | None,
     rows: int,
     models: Sequence[int],
+    penalty: float,
     steps_per_execution: int = 1,
 ) -> None:
     """`keras.Model.fit` as a user writes it, one model after another."""
     import keras
 
     x, y = mnist_like(folder, rows)
+    regularizer = keras.regularizers.L2(penalty) if penalty else None
     made = []
     for hidden in models:
         model = keras.Sequential(
             [
                 keras.Input((PREDICTORS,)),
-                keras.layers.Dense(
-                    hidden, activation="relu", kernel_regularizer=keras.regularizers.L2(1e-4)
-                ),
+                keras.layers.Dense(hidden, activation="relu", kernel_regularizer=regularizer),
                 keras.layers.Dense(10, activation="softmax"),
             ]
         )

@@ -24,12 +24,16 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=60_000)
     given = parser.parse_args()
     contestants = {
-        "keras.Model.fit": Contestant([keras_fit], [(given.data, given.rows, [30])]),
+        "keras.Model.fit": Contestant([keras_fit], [(given.data, given.rows, [30], 0.0)]),
         "keras.Model.fit, steps_per_execution=125": Contestant(
-            [keras_fit], [(given.data, given.rows, [30], 125)]
+            [keras_fit], [(given.data, given.rows, [30], 0.0, 125)]
         ),
-        "fitpoint, one fit, one thread": Contestant([ours], [(given.data, given.rows, [[30]])]),
-        "fitpoint, one fit, two threads": Contestant([ours], [(given.data, given.rows, [[30]], 2)]),
+        "fitpoint, one fit, one thread": Contestant(
+            [ours], [(given.data, given.rows, [[30]], 0.0)]
+        ),
+        "fitpoint, one fit, two threads": Contestant(
+            [ours], [(given.data, given.rows, [[30]], 0.0, 2)]
+        ),
     }
     seconds = take_turns(contestants, given.rounds)
     print_ratios(seconds, "keras.Model.fit", "median s")

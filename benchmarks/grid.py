@@ -18,6 +18,7 @@ from contestants import keras_fit, ours, products, scikit_learn, single_threaded
 
 WIDTHS = [5, 10, 20, 30, 50, 100]
 ROWS = 50_000
+PENALTY = 1e-4
 
 
 def contest(data: Path | None, rounds: int) -> None:
@@ -26,22 +27,22 @@ def contest(data: Path | None, rounds: int) -> None:
     single_threaded_blas()
     contestants = {
         "(a) keras.Model.fit, one after another": Contestant(
-            [keras_fit], [(data, ROWS, WIDTHS)], share=6
+            [keras_fit], [(data, ROWS, WIDTHS, PENALTY)], share=6
         ),
         "(b) scikit-learn MLPClassifier": Contestant(
             [scikit_learn], [(data, ROWS, WIDTHS)], share=6
         ),
         "(c) fitpoint one by one, one thread": Contestant(
-            [ours], [(data, ROWS, [[hidden] for hidden in WIDTHS])], share=6
+            [ours], [(data, ROWS, [[hidden] for hidden in WIDTHS], PENALTY)], share=6
         ),
         "(d) bare products, BLAS, two processes": Contestant(
             [products, products], [(data, ROWS, half)] * 2, share=24
         ),
         "fitpoint, one cohort of 24, two threads": Contestant(
-            [ours], [(data, ROWS, [[*half, *half]], 2)], share=24
+            [ours], [(data, ROWS, [[*half, *half]], PENALTY, 2)], share=24
         ),
         "fitpoint, two cohorts of 12, two processes": Contestant(
-            [ours, ours], [(data, ROWS, [half])] * 2, share=24
+            [ours, ours], [(data, ROWS, [half], PENALTY)] * 2, share=24
         ),
     }
     print_ratios(
@@ -54,12 +55,12 @@ def curves(data: Path | None, rounds: int) -> None:
     rows = 10_000
     by_count = {
         f"{count} models of 30 units": Contestant(
-            [ours], [(data, rows, _cohorts(count, 30))], share=count
+            [ours], [(data, rows, _cohorts(count, 30), PENALTY)], share=count
         )
         for count in (1, 2, 4, 8, 16, 32, 64, 128, 256)
     }
     by_width = {
-        f"1 model of {hidden} units": Contestant([ours], [(data, rows, [[hidden]])])
+        f"1 model of {hidden} units": Contestant([ours], [(data, rows, [[hidden]], PENALTY)])
         for hidden in (5, 20, 64, 100, 200, 400, 512)
     }
     for contestants in (by_count, by_width):
