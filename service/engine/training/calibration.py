@@ -64,7 +64,7 @@ SHAPES: Final = (
 
 
 def measure(environment: Environment) -> Calibration:
-    """Return this environment's rates, measured in about five seconds, most of them compiling.
+    """Return this environment's rates: five to ten seconds of processor time, most of it compiling.
 
     Least squares with coefficients of at least 0, each shape weighted by its own time so that the
     small ones count. Of several runs the quickest counts: whatever else a machine does only adds.
