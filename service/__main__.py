@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import service
+from service.domain.errors import FitpointError
 from service.executors.lifeline import die_with_parent
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 # Misuse of the command line and bad settings alike, as typer itself exits.
 MISUSE = 2
+FAILED = 1
 
 app = typer.Typer(
     name="fitpoint",
@@ -113,7 +115,7 @@ def migrate() -> None:
 
     from service.store import migrations
 
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    settings.make_data_dir()
     before = migrations.current(settings.database_url)
     migrations.migrate(settings.database_url)
     after = migrations.current(settings.database_url)
@@ -192,7 +194,12 @@ def _live_with(parent: int | None, sent: signal.Signals) -> None:
 
 def main() -> None:
     """Run the command line; the entry point of `fitpoint`."""
-    app(prog_name="fitpoint")
+    try:
+        app(prog_name="fitpoint")
+    except FitpointError as error:
+        # Our own errors say what to do; where they were raised helps nobody.
+        typer.echo(error.detail, err=True)
+        sys.exit(FAILED)
 
 
 if __name__ == "__main__":

@@ -83,7 +83,7 @@ def serve(
             "itself keeps others out (a container whose port is published on 127.0.0.1), set "
             "FITPOINT_TRUSTED_NETWORK=1."
         )
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    settings.make_data_dir()
     migrations.migrate(settings.database_url)
     app = create_app(settings)
     supervisor = (

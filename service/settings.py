@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import ByteSize, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from service.domain.errors import Unavailable
 from service.domain.names import nearest
 
 PREFIX = "FITPOINT_"
@@ -106,6 +107,20 @@ class Settings(BaseSettings):
     def staging_dir(self) -> Path:
         """Where files grow before they are renamed into place; on the same disk as the storage."""
         return self.storage_root / "staging"
+
+    def make_data_dir(self) -> None:
+        """Make the data folder where it is not there yet.
+
+        Raises:
+            Unavailable: it cannot be made.
+        """
+        try:
+            self.data_dir.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise Unavailable(
+                f"Expected to make the folder {self.data_dir}. Received '{error.strerror}'. "
+                "Let FITPOINT_DATA_DIR name a folder that this user may write."
+            ) from error
 
 
 def variables() -> dict[str, str]:

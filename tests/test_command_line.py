@@ -82,6 +82,23 @@ def test_a_host_that_others_reach_is_refused_while_there_are_no_keys(
     assert "FITPOINT_TRUSTED_NETWORK=1" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("command", "environment", "said"),
+    [
+        ("worker", {}, "fitpoint migrate"),
+        ("serve", {"FITPOINT_DATA_DIR": "/proc/nowhere"}, "FITPOINT_DATA_DIR"),
+        ("serve", {"FITPOINT_DATABASE_URL": "sqlite:////proc/nowhere/x"}, "folder"),
+    ],
+)
+def test_what_cannot_start_says_what_to_do_and_shows_no_traceback(
+    command: str, environment: dict[str, str], said: str, tmp_path: Path
+) -> None:
+    done = fitpoint(command, folder=tmp_path, **environment)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_migrate_makes_the_database_and_says_when_nothing_was_to_do(tmp_path: Path) -> None:
     first = fitpoint("migrate", folder=tmp_path)
     assert first.returncode == 0, first.stderr
