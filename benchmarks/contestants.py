@@ -65,7 +65,7 @@ def ours(
     unpadded, y = mnist_like(folder, rows)
     x = np.zeros((rows, padded(PREDICTORS)), np.float32)
     x[:, :PREDICTORS] = unpadded
-    data = on_device(backend.load(), Rows(x=x, y=y), None)
+    data = on_device(backend.load(), Rows(x=x, y=y), None, BATCH)
     made = []
     for widths in cohorts:
         members = [member(hidden) for hidden in widths]

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from service import calibrations
 from service.domain.errors import (
     CancelRequested,
     ChildDied,
@@ -20,11 +21,14 @@ from service.domain.fit import FitSpec
 from service.domain.history import EpochRecord
 from service.domain.jobs import Claim, Environment, Progress
 from service.domain.models import FittedModel
+from service.domain.plan import Plan
 from service.domain.replay import report
+from service.domain.resolve import resolve
 from service.engine import artifact
 from service.engine.tables.storage import canonical_path
 from service.engine.task import FitOutcome, FitTask, FittedNetwork, Source
 from service.executors.port import Executor
+from service.planning import plan_of
 from service.settings import Settings
 from service.store import claims, jobs, replays, rescue
 from service.store.database import Database
@@ -81,8 +85,10 @@ class Attempt:
         try:
             self._staging.mkdir(parents=True)
             self._environment = executor.start()
-            outcome = executor.run(self._task(), self._record, self._should_stop, self._kept)
-            self._finish(outcome)
+            task = self._task()
+            self._plan = self._planned(task)
+            self._promise(bit_exact=self._plan.bit_exact)
+            self._finish(executor.run(task, self._record, self._should_stop, self._kept))
         except (LeaseLost, Unavailable):
             raise
         except CancelRequested:
@@ -120,6 +126,22 @@ class Attempt:
             checkpoints=None if self._replays else self._checkpoints,
         )
 
+    def _planned(self, task: FitTask) -> Plan:
+        both = zip(self._spec.evaluate, task.evaluations, strict=True)
+        names = {each.dataset: source.dataset for each, source in both}
+        found = resolve(
+            self._spec,
+            task.training.dataset,
+            task.validation.dataset if task.validation is not None else None,
+            names,
+        )
+        calibration = calibrations.read(self._settings.data_dir, self._known_environment())
+        return plan_of(found, self._settings.backend, calibration)
+
+    def _promise(self, *, bit_exact: bool) -> None:
+        plan = self._plan.model_dump(mode="json")
+        self._write(lambda s: claims.record_plan(s, self._job.id, self._token, plan, bit_exact))
+
     def _record(self, records: tuple[EpochRecord, ...]) -> None:
         epochs = self._spec.model.epochs
         last = records[-1]
@@ -156,6 +178,8 @@ class Attempt:
         return self._cancel_asked or self._is_draining()
 
     def _finish(self, outcome: FitOutcome) -> None:
+        if not outcome.bit_exact:
+            self._promise(bit_exact=False)
         if outcome.log:
             self._write(lambda s: claims.log(s, self._job.id, self._token, outcome.log))
         if outcome.ending == "cancelled" and not self._cancel_asked:

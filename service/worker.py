@@ -12,8 +12,10 @@ import os
 import signal
 import socket
 import threading
+import time
 from types import FrameType
 
+from service import calibrations
 from service.attempt import LEASE_SECONDS, Attempt
 from service.domain.errors import FitpointError, Unavailable
 from service.domain.jobs import Claim
@@ -28,6 +30,7 @@ log = logging.getLogger(__name__)
 
 _IDLE_SECONDS = 0.2
 _SCAN_SECONDS = 5.0
+_CALIBRATE_AFTER_SECONDS = 20.0
 
 
 class Worker:
@@ -103,17 +106,28 @@ class Worker:
         executor = self._executor()
         try:
             self._described = executor.start().device
+            idle_since = time.monotonic()
             while not self._stopping.is_set():
                 claim = self._claim()
-                if claim is None:
-                    self._stopping.wait(_IDLE_SECONDS)
-                else:
+                if claim is not None:
                     self._carry(index, claim, executor)
+                    idle_since = time.monotonic()
+                elif index == 0 and time.monotonic() - idle_since > _CALIBRATE_AFTER_SECONDS:
+                    self._calibrate(executor)
+                    idle_since = float("inf")
+                else:
+                    self._stopping.wait(_IDLE_SECONDS)
         except FitpointError:
             log.exception("Slot %d cannot train", index)
             self._stopping.set()
         finally:
             executor.close()
+
+    def _calibrate(self, executor: Executor) -> None:
+        """Measure once an environment what training costs, when nobody waits for this slot."""
+        folder = self._settings.data_dir
+        if calibrations.read(folder, executor.start()) is None:
+            calibrations.keep(folder, executor.measure())
 
     def _claim(self) -> Claim | None:
         try:

@@ -11,9 +11,9 @@ from service.domain.datasets import Dataset
 from service.domain.errors import FieldError, InvalidSpec, NotFound
 from service.domain.fit import FitSpec
 from service.domain.jobs import Job
-from service.domain.plan import Plan, plan
-from service.domain.planned_fit import planned
+from service.domain.plan import Plan
 from service.domain.resolve import Resolved, resolve, spec_sha256
+from service.planning import plan_of
 from service.settings import Settings
 from service.store import datasets, jobs, reuse
 from service.store.sessions import ReadSession, WriteSession
@@ -85,21 +85,8 @@ def reusable(s: ReadSession, spec: FitSpec, used: Used, backend: str) -> Job | N
 
 def expected(found: Resolved, settings: Settings) -> Plan:
     """Return a fit's plan, with seconds once a worker has measured what training costs here."""
-    fit = planned(
-        found.spec,
-        rows=found.spec.dataset,
-        n_rows=found.n_rows,
-        n_validation=found.n_validation,
-        predictors=len(found.predictors),
-        outputs=found.outputs,
-    )
-    # However many slots the workers have, one fit takes one.
-    return plan(
-        [fit],
-        slots=1,
-        backend=settings.backend,
-        calibration=calibrations.newest(settings.data_dir, _versions_here(settings.backend)),
-    )
+    calibration = calibrations.newest(settings.data_dir, _versions_here(settings.backend))
+    return plan_of(found, settings.backend, calibration)
 
 
 def _versions_here(backend: str) -> dict[str, str]:

@@ -20,7 +20,7 @@ _FLOAT32: Final = 4
 _COPIES_OF_WEIGHTS: Final = 4
 # A mask's byte is drawn for its layer, joined with the others, and moved to the device.
 _COPIES_OF_MASKS: Final = 3
-# A second traced step is the last, smaller batch; a step that validates has no backward pass.
+# A step that validates is a form of its own, without a backward pass.
 _TRACED_VALIDATION: Final = 0.4
 
 
@@ -86,7 +86,7 @@ class Rates(Value):
         return self.multiply_add_seconds * multiply_adds + self.parameter_seconds * updates
 
     def _starting(self, fit: PlannedFit, layers: int) -> float:
-        forms = _forms(fit.n_rows, fit) + _TRACED_VALIDATION * _forms(fit.n_validation, fit)
+        forms = 1 + _TRACED_VALIDATION * (fit.n_validation > 0)
         return forms * (self.start_seconds + self.start_seconds_per_layer * layers)
 
 
@@ -139,9 +139,3 @@ def _deeper(fit: PlannedFit) -> int:
 
 def _steps(rows: int, fit: PlannedFit) -> int:
     return math.ceil(rows / fit.batch_size)
-
-
-def _forms(rows: int, fit: PlannedFit) -> int:
-    """Return how many batch sizes occur: the whole one, and that of the last batch."""
-    full, rest = divmod(rows, fit.batch_size)
-    return (full > 0) + (rest > 0)

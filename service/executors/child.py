@@ -1,8 +1,8 @@
 """The child: a process that has the backend imported and trains what its parent sends.
 
 Messages are our own frozen values over a pipe that only these two processes hold. Parent to
-child: a `FitTask`, `Stop`, or `Leave`. Child to parent: `Ready`, `Epochs`, `Kept`,
-`Finished`, `Failed`.
+child: a `FitTask`, `Stop`, `Measure` or `Leave`. Child to parent: `Ready`, `Epochs`, `Kept`,
+`Finished`, `Failed`, `Measured`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
+from service.domain.cost import Calibration
 from service.domain.errors import FitpointError
 from service.domain.history import EpochRecord
 from service.domain.jobs import Environment
@@ -24,6 +25,11 @@ from service.executors.lifeline import die_with_parent
 @dataclass(frozen=True)
 class Stop:
     """End the fit after the epoch in progress."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """Measure what training costs here."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,13 @@ class Finished:
 
 
 @dataclass(frozen=True)
+class Measured:
+    """What training costs here."""
+
+    calibration: Calibration
+
+
+@dataclass(frozen=True)
 class Failed:
     """The fit raised. `stored` is the error as a job keeps it; `trace` is for the log only."""
 
@@ -90,6 +103,10 @@ def main(connection: Connection, parent: int, device: str, threads: int) -> None
             return
         if isinstance(message, FitTask):
             connection.send(_answer(fit, message, environment, connection))
+        if isinstance(message, Measure):
+            from service.engine.training import calibration
+
+            connection.send(Measured(calibration.measure(environment)))
         # A Stop that arrives after its fit has ended means nothing any more.
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from service.domain.cost import Calibration
 from service.domain.jobs import Environment
 from service.engine.task import FitOutcome, FitTask
 from service.executors.port import OnEpoch, OnKept, ShouldStop
@@ -38,6 +39,13 @@ class InlineExecutor:
         from service.engine.training.fit import fit
 
         return fit(task, environment, on_epoch, should_stop, on_kept)
+
+    def measure(self) -> Calibration:
+        """Measure in the calling thread."""
+        environment = self.start()
+        from service.engine.training import calibration
+
+        return calibration.measure(environment)
 
     def close(self) -> None:
         """Nothing to end."""

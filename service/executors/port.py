@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from service.domain.cost import Calibration
 from service.domain.history import EpochRecord
 from service.domain.jobs import Environment
 from service.engine.task import FitOutcome, FitTask
@@ -42,6 +43,10 @@ class Executor(Protocol):
             FitpointError: the fit failed; its type says why.
             ChildDied: the process that trained ended without an answer.
         """
+        ...
+
+    def measure(self) -> Calibration:
+        """Measure what training costs where the fits run; takes some seconds."""
         ...
 
     def close(self) -> None:

@@ -11,6 +11,7 @@ from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
+from service.domain.cost import Calibration
 from service.domain.errors import ChildDied, from_stored
 from service.domain.jobs import Environment
 from service.engine.task import FitOutcome, FitTask
@@ -109,6 +110,20 @@ class ProcessExecutor:
         finally:
             if not ended:
                 self._kill()
+
+    def measure(self) -> Calibration:
+        """Have the child measure."""
+        self.start()
+        connection = self._connection
+        assert connection is not None, "start() sets it"
+        try:
+            connection.send(child.Measure())
+        except OSError as error:
+            raise self._died() from error
+        message = self._receive(time.monotonic() + _START_SECONDS, lambda: None)
+        if not isinstance(message, child.Measured):
+            raise self._died()
+        return message.calibration
 
     def close(self) -> None:
         """Ask the child to leave; end it when it does not."""

@@ -237,8 +237,8 @@ def test_seconds_are_counted_by_what_a_cohort_does() -> None:
         100 * (2 * 64 * 16 + 3 * deeper) + 10 * (64 * 16 + deeper)
     )
     assert seconds(mask_seconds=1) == 7 * 100 * 8
-    assert seconds(start_seconds=1) == pytest.approx(2 + 0.4)
-    assert seconds(start_seconds_per_layer=1) == pytest.approx((2 + 0.4) * 4)
+    assert seconds(start_seconds=1) == pytest.approx(1 + 0.4)
+    assert seconds(start_seconds_per_layer=1) == pytest.approx((1 + 0.4) * 4)
 
 
 def test_bytes_are_those_of_tables_weights_and_masks() -> None:

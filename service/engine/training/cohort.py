@@ -18,7 +18,7 @@ from service.engine.training.losses import finish_metric
 from service.engine.training.members import Member
 from service.engine.training.objective import Objective
 from service.engine.training.program import State, program_of
-from service.engine.training.rows import Data
+from service.engine.training.rows import Data, filled, whole_batches
 from service.engine.training.states import MemberState, after_record, initial_state
 
 
@@ -52,7 +52,7 @@ class Cohort:
         self._last_seconds = 0.0
         companions = self._layout.members[len(self.members) :]
         everyone = [*states, *(initial_state(each, objective.optimizer) for each in companions)]
-        steps_an_epoch = -(-data.n_rows // objective.batch_size)
+        self._visits = whole_batches(data.n_rows, objective.batch_size)
         parameters = self._layout.pack([state.weights for state in everyone])
         slots = [
             self._layout.pack([state.slots[slot] for state in everyone])
@@ -65,7 +65,7 @@ class Cohort:
                 for position in range(len(parameters))
             ],
             shared=engine.tensor(np.float32(states[0].shared)),
-            steps=engine.tensor(np.int32(states[0].epoch * steps_an_epoch)),
+            steps=engine.tensor(np.int32(states[0].epoch * self._visits // objective.batch_size)),
         )
 
     @property
@@ -104,13 +104,13 @@ class Cohort:
         self._state, sums = self._program.train(
             self._state,
             self._data.rows,
-            seeding.order(self._shuffle_seed, epoch, self._data.n_rows),
+            filled(seeding.order(self._shuffle_seed, epoch, self._data.n_rows), self._visits),
             self._mask(epoch, active),
             rates,
             active,
         )
         val_sums = (
-            self._program.validate(self._state, self._data.validation)
+            self._program.validate(self._state, self._data.validation, self._data.n_validation)
             if self._data.validation is not None
             else None
         )
@@ -183,4 +183,4 @@ class Cohort:
                         if active[index]
                         else np.zeros(shape, np.uint8)
                     )
-        return np.concatenate(masks, axis=1) if masks else None
+        return filled(np.concatenate(masks, axis=1), self._visits) if masks else None

@@ -10,12 +10,10 @@ import hashlib
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from pydantic import TypeAdapter
-
 from service.domain.fit import FitSpec
 from service.domain.history import EpochRecord
 from service.domain.jobs import Environment
-from service.domain.optimizers import Optimizer
+from service.domain.optimizers import optimizer_of
 from service.engine.task import FitOutcome, FitTask
 from service.engine.training import checkpoint
 from service.engine.training.finishing import finish
@@ -26,8 +24,6 @@ from service.engine.training.states import MemberState
 from service.engine.training.train import train
 
 T = TypeVar("T")
-
-_OPTIMIZER: TypeAdapter[Optimizer] = TypeAdapter(Optimizer)
 
 
 def fit(
@@ -119,14 +115,11 @@ def _identity(task: FitTask) -> Mapping[str, str]:
 
 
 def _objective(spec: FitSpec) -> Objective:
-    optimizer = spec.engine.optimizer
-    if isinstance(optimizer, str):
-        optimizer = _OPTIMIZER.validate_python({"name": optimizer})
     return Objective(
         mode=_given(spec.mode),
         loss=_given(spec.engine.loss),
         metrics=tuple(spec.engine.metrics),
-        optimizer=optimizer,
+        optimizer=optimizer_of(spec.engine.optimizer),
         batch_size=spec.engine.batch_size,
     )
 

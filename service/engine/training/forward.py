@@ -74,9 +74,18 @@ class Forward:
         return a
 
     def sums(
-        self, outputs: list[Tensor], y: Tensor, w: Tensor | None, *, weigh_classes: bool
+        self,
+        outputs: list[Tensor],
+        y: Tensor,
+        w: Tensor | None,
+        within: Tensor | None,
+        *,
+        weigh_classes: bool,
     ) -> tuple[list[Tensor], Tensor]:
-        """Return each member's sum of row losses, and (1 + metrics, members) sums."""
+        """Return each member's sum of row losses, and (1 + metrics, members) sums.
+
+        `within` is 0 for the places that only fill the batch, None when there are none.
+        """
         sums: list[Tensor] = []
         table: list[Tensor] = []
         for member, z in zip(self._layout.members, outputs, strict=True):
@@ -86,10 +95,15 @@ class Forward:
             if weigh_classes and member.class_weights is not None:
                 weights = np.asarray(member.class_weights, np.float32)[:, None]
                 rows = rows * ops.sum(y * weights, axis=0)
-            total = ops.sum(rows)
+            total = _sum(rows, within)
             sums.append(total)
-            table.append(ops.stack([total, *(ops.sum(metric(z, y)) for metric in self._metrics)]))
+            metrics = (_sum(metric(z, y), within) for metric in self._metrics)
+            table.append(ops.stack([total, *metrics]))
         return sums, ops.stack(table, axis=1)
+
+
+def _sum(rows: Tensor, within: Tensor | None) -> Tensor:
+    return ops.sum(rows if within is None else rows * within)
 
 
 def _activated(name: str, z: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 from keras import ops
 
 from service.engine.training import backend, optimizers, penalty
@@ -86,8 +87,8 @@ class EpochProgram:
             state: where the last epoch ended.
             data: predictors (rows, padded predictors), outcomes (rows, outputs), and case weights
                 (rows,) or None, on the device.
-            order: (rows,) int32, the rows in the order of their visit.
-            mask: (rows, sum of masked units) uint8 in the order of the visit, or None.
+            order: int32, the rows in the order of their visit, filled up to whole batches.
+            mask: uint8 (as long as `order`, sum of masked units), or None.
             rates: (members,) learn rates, 0 for one that has stopped.
             active: (members,) 1 or 0.
 
@@ -105,9 +106,15 @@ class EpochProgram:
         )
         return self._restore(flat), self._backend.array(sums)
 
-    def validate(self, state: State, data: tuple[Tensor, Tensor, Tensor | None]) -> Any:
-        """Return the sums over validation rows, (1 + metrics, members): loss, then each metric."""
-        return self._backend.array(self._validate(state.parameters, data))
+    def validate(
+        self, state: State, data: tuple[Tensor, Tensor, Tensor | None], n_rows: int
+    ) -> Any:
+        """Return the sums over validation rows, (1 + metrics, members): loss, then each metric.
+
+        The arrays are filled up to whole batches; `n_rows` of them count.
+        """
+        n = self._backend.tensor(np.int32(n_rows))
+        return self._backend.array(self._validate(state.parameters, data, n))
 
     @staticmethod
     def _flatten(state: State) -> list[Any]:
@@ -122,24 +129,24 @@ class EpochProgram:
     def _step(
         self,
         flat: list[Any],
-        x: Tensor,
-        y: Tensor,
-        w: Tensor | None,
-        mask: Tensor | None,
+        data: tuple[Tensor, Tensor, Tensor | None],
         rows: Tensor,
+        within: Tensor | None,
+        mask: Tensor | None,
         by_row: tuple[Tensor, Tensor],
         by_member: tuple[Tensor, Tensor],
     ) -> tuple[list[Any], Tensor]:
         parameters, slots, shared, steps = flat
+        x, y, w = data
         xb = ops.take(x, rows, axis=0)
         yb = ops.transpose(ops.take(y, rows, axis=0))
         wb = None if w is None else ops.take(w, rows, axis=0)
-        batch = rows.shape[0]
+        count = float(rows.shape[0]) if within is None else ops.sum(within)
 
         def loss(parameters: list[Tensor]) -> tuple[Tensor, Tensor]:
             outputs = self._forward.outputs(parameters, xb, mask)
-            sums, table = self._forward.sums(outputs, yb, wb, weigh_classes=True)
-            return sum(sums[1:], start=sums[0]) / float(batch), table
+            sums, table = self._forward.sums(outputs, yb, wb, within, weigh_classes=True)
+            return sum(sums[1:], start=sums[0]) / count, table
 
         table, gradients = self._backend.gradient(loss, list(parameters))
         steps = steps + 1
@@ -178,73 +185,60 @@ class EpochProgram:
         active: Tensor,
     ) -> tuple[list[Any], Tensor]:
         x, y, w = data
-        batch = self._objective.batch_size
-        full, rest = divmod(order.shape[0], batch)
+        n_rows, batch = x.shape[0], self._objective.batch_size
         member_of_row = self._layout.member_of_row
         by_row = (
             ops.take(rates, member_of_row, axis=0)[:, None],
             ops.take(active, member_of_row, axis=0)[:, None],
         )
-        sums = self._forward.no_sums()
 
         def body(i: Tensor, carried: list[Any]) -> list[Any]:
             flat, sums = carried
             flat, table = self._step(
                 flat,
-                x,
-                y,
-                w,
-                _rows(mask, i * batch, batch),
+                (x, y, w),
                 ops.slice(order, (i * batch,), (batch,)),
+                _within(i, batch, n_rows) if n_rows % batch else None,
+                _rows(mask, i * batch, batch),
                 by_row,
                 (rates, active),
             )
             return [flat, sums + table]
 
-        state: list[Any] = [flat, sums]
-        if full:
-            state = self._backend.repeat(full, body, state)
-        flat, sums = state
-        if rest:
-            first = full * batch
-            flat, table = self._step(
-                flat,
-                x,
-                y,
-                w,
-                None if mask is None else mask[first:],
-                order[first:],
-                by_row,
-                (rates, active),
-            )
-            sums = sums + table
+        start = [flat, self._forward.no_sums()]
+        flat, sums = self._backend.repeat(order.shape[0] // batch, body, start)
         return flat, sums
 
     def _validation(
-        self, parameters: list[Tensor], data: tuple[Tensor, Tensor, Tensor | None]
+        self,
+        parameters: list[Tensor],
+        data: tuple[Tensor, Tensor, Tensor | None],
+        n_rows: Tensor,
     ) -> Tensor:
         """Validate by batches as large as the training's: a product's bits depend on its shape."""
         x, y, w = data
         batch = self._objective.batch_size
-        full, rest = divmod(x.shape[0], batch)
-
-        def table(x: Tensor, y: Tensor, w: Tensor | None) -> Tensor:
-            outputs = self._forward.outputs(parameters, x, None)
-            return self._forward.sums(outputs, ops.transpose(y), w, weigh_classes=False)[1]
 
         def body(i: Tensor, sums: Tensor) -> Tensor:
             first = i * batch
-            return sums + table(
-                _rows(x, first, batch), _rows(y, first, batch), _part(w, first, batch)
+            outputs = self._forward.outputs(parameters, _rows(x, first, batch), None)
+            return (
+                sums
+                + self._forward.sums(
+                    outputs,
+                    ops.transpose(_rows(y, first, batch)),
+                    _part(w, first, batch),
+                    _within(i, batch, n_rows),
+                    weigh_classes=False,
+                )[1]
             )
 
-        sums = self._forward.no_sums()
-        if full:
-            sums = self._backend.repeat(full, body, sums)
-        if rest:
-            first = full * batch
-            sums = sums + table(x[first:], y[first:], None if w is None else w[first:])
-        return sums
+        return self._backend.repeat(x.shape[0] // batch, body, self._forward.no_sums())
+
+
+def _within(i: Tensor, batch: int, n_rows: Any) -> Tensor:
+    """Return 1 for each place of batch `i` that holds a row, 0 for those that fill the last one."""
+    return ops.cast(i * batch + ops.arange(batch, dtype="int32") < n_rows, "float32")
 
 
 def _rows(array: Tensor | None, first: Tensor, count: int) -> Tensor | None:

@@ -57,7 +57,7 @@ def train(
         One result a member, in order. Weights of a member that diverged hold NaN.
     """
     everyone = list(states or (initial_state(each, objective.optimizer) for each in members))
-    data = on_device(backend.load(), rows, validation)
+    data = on_device(backend.load(), rows, validation, objective.batch_size)
     deadline = None if max_seconds is None else time.monotonic() + max_seconds
     keeper = _Keeper(keep)
     while active := [place for place, state in enumerate(everyone) if state.ending is None]:
