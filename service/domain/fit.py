@@ -75,20 +75,32 @@ LOSS_ALIASES = {
     "mape": "mean_absolute_percentage_error",
 }
 
-CLASSIFICATION_EPOCH_METRICS = ("accuracy", "categorical_crossentropy", "mean_squared_error")
+# An epoch record names a metric as it was asked for, as Keras does: "mse" stays "mse".
+CLASSIFICATION_EPOCH_METRICS = (
+    "accuracy",
+    "categorical_crossentropy",
+    "mean_squared_error",
+    "mse",
+)
 REGRESSION_EPOCH_METRICS = (
     "mean_squared_error",
+    "mse",
     "mean_absolute_error",
+    "mae",
     "root_mean_squared_error",
     "mean_absolute_percentage_error",
+    "mape",
 )
 EpochMetric = Literal[
     "accuracy",
     "categorical_crossentropy",
     "mean_squared_error",
+    "mse",
     "mean_absolute_error",
+    "mae",
     "root_mean_squared_error",
     "mean_absolute_percentage_error",
+    "mape",
 ]
 
 Units = Annotated[int, Field(ge=1, le=MAX_UNITS)]
@@ -161,15 +173,10 @@ class Engine(Spec):
     def _loss(cls, value: Any) -> Any:
         return _long_name(value)
 
-    @field_validator("metrics", mode="before")
-    @classmethod
-    def _metrics(cls, value: Any) -> Any:
-        return [_long_name(item) for item in value] if isinstance(value, list) else value
-
     @field_validator("metrics")
     @classmethod
     def _once(cls, value: list[EpochMetric]) -> list[EpochMetric]:
-        if len(set(value)) != len(value):
+        if len({_long_name(name) for name in value}) != len(value):
             raise ValueError(f"Expected each metric once. Received {value}.")
         return value
 

@@ -80,12 +80,16 @@ CLASSIFICATION_METRICS: Final[dict[str, RowValues]] = {
     "accuracy": _accuracy,
     "categorical_crossentropy": categorical_crossentropy,
     "mean_squared_error": _softmax_squared_error,
+    "mse": _softmax_squared_error,
 }
 REGRESSION_METRICS: Final[dict[str, RowValues]] = {
     "mean_squared_error": _squared_error,
+    "mse": _squared_error,
     "mean_absolute_error": _absolute_error,
+    "mae": _absolute_error,
     "root_mean_squared_error": _squared_error,
     "mean_absolute_percentage_error": _percentage_error,
+    "mape": _percentage_error,
 }
 
 
