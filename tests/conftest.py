@@ -7,6 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from service.store import sqlite
+
+# TensorFlow carries an older SQLite that takes the driver's place when it is loaded first, and the
+# tests of one process import both. The worker opens its database before it trains.
+sqlite.driver()
+
 ROOT = Path(__file__).parent.parent
 
 

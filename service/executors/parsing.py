@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import uuid
+from importlib.util import find_spec
 from pathlib import Path
 
 from service.domain.datasets import BuiltinRequest, Ingested, ReadLimits, ReadOptions
@@ -105,7 +106,8 @@ def _run(request: ParseRequest) -> None:
     said = request.scratch / "stderr"
     with said.open("wb") as stderr:
         child = subprocess.Popen(
-            [sys.executable, "-m", "service.executors.parse_child"],
+            # -P: a folder called `service` in the current directory is not ours.
+            [sys.executable, "-P", "-m", "service.executors.parse_child"],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=stderr,
@@ -124,12 +126,14 @@ def _run(request: ParseRequest) -> None:
 
 
 def _environment() -> dict[str, str]:
-    """Return the child's environment: this one, so that both run the same code, and no backend.
+    """Return the child's environment: this one, so that both run the same code, and its backend.
 
-    `keras.datasets` comes with all of Keras, which starts in half the time without TensorFlow.
+    `keras.datasets` comes with all of Keras, which starts in half the time without TensorFlow; but
+    its numpy backend imports JAX, which is an extra of ours.
     """
     path = os.pathsep.join(entry for entry in sys.path if entry)
-    return {**os.environ, "PYTHONPATH": path, "KERAS_BACKEND": "numpy"}
+    backend = "tensorflow" if find_spec("jax") is None else "numpy"
+    return {**os.environ, "PYTHONPATH": path, "KERAS_BACKEND": backend}
 
 
 def _how(code: int) -> str:

@@ -43,6 +43,8 @@ def driver() -> ModuleType:
 
     Everything in one process must use the same one: two copies of SQLite on one file drop each
     other's POSIX locks.
+    Load it before TensorFlow, whose libraries carry an SQLite of their own: loaded first, that one
+    takes pysqlite3's place, since both go by the same symbols (3.50.3 in TensorFlow 2.21).
     """
     try:
         return importlib.import_module("pysqlite3.dbapi2")

@@ -157,3 +157,14 @@ def test_the_same_spec_gives_the_same_weights_in_another_process(start: Start) -
         second.call("GET", f"/v1/models/{job['model_id']}")["weights_sha256"] for job in (one, two)
     }
     assert len(hashes) == 1
+
+
+def test_a_worker_that_trains_inline_keeps_the_databases_own_sqlite(start: Start) -> None:
+    service = start(FITPOINT_EXECUTOR="inline")
+    mode = service.call("GET", "/v1/about")["journal_mode"]
+    job = service.finished(with_iris(service)["id"])
+    assert job["state"] == "succeeded", job["error"]
+    # Had TensorFlow's SQLite taken the driver's place, the worker would have wanted another mode.
+    assert service.call("GET", "/v1/about")["journal_mode"] == mode
+    if mode == "wal":
+        assert "journal mode TRUNCATE" not in service.log.read_text()
