@@ -83,11 +83,11 @@ def take_turns(contestants: Mapping[str, Contestant], rounds: int) -> dict[str, 
 
 
 def print_ratios(seconds: Mapping[str, Sequence[float]], peer: str, unit: str) -> None:
-    """Print medians, and the median of `peer`'s ratio to each in the same round."""
+    """Print medians, and how many times the peer's median is each contestant's."""
     print(f"{'how':<46} {unit:>12} {'min':>8} {'max':>8} {'peer/this':>10}")
+    reference = statistics.median(seconds[peer])
     for name, own in seconds.items():
-        ratio = statistics.median(a / b for a, b in zip(seconds[peer], own, strict=True))
+        median = statistics.median(own)
         print(
-            f"{name:<46} {statistics.median(own):12.4f} {min(own):8.4f} {max(own):8.4f} "
-            f"{ratio:10.1f}"
+            f"{name:<46} {median:12.4f} {min(own):8.4f} {max(own):8.4f} {reference / median:10.1f}"
         )
