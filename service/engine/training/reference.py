@@ -95,7 +95,11 @@ def reference_fit(
             "config": {"learning_rate": member.learn_rate, **arguments},
         }
     )
-    model.compile(optimizer=optimizer, loss=loss, metrics=list(objective.metrics))
+    model.compile(
+        optimizer=optimizer,
+        loss=loss,
+        metrics=_metrics(objective, network.output_activation != last),
+    )
     class_weight = (
         dict(enumerate(member.class_weights)) if member.class_weights is not None else None
     )
@@ -130,6 +134,20 @@ def _loss(objective: Objective, output_activation: str) -> tuple[Any, str]:
     if logits and objective.loss == "categorical_crossentropy":
         return keras.losses.CategoricalCrossentropy(from_logits=True), "linear"
     return objective.loss, output_activation
+
+
+def _metrics(objective: Objective, *, of_logits: bool) -> list[Any]:
+    """Return the metrics, those that need probabilities given them where the output is logits."""
+    if not of_logits:
+        return list(objective.metrics)
+
+    def of_probabilities(name: str) -> Any:
+        function = keras.losses.get(name)
+        return keras.metrics.MeanMetricWrapper(
+            lambda y, logits: function(y, ops.softmax(logits)), name=name
+        )
+
+    return [name if name == "accuracy" else of_probabilities(name) for name in objective.metrics]
 
 
 def _set_trainable(model: Any, weights: Weights) -> None:
