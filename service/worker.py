@@ -17,7 +17,7 @@ from types import FrameType
 
 from service import calibrations
 from service.attempt import LEASE_SECONDS, Attempt
-from service.domain.errors import FitpointError, Unavailable
+from service.domain.errors import Unavailable
 from service.domain.jobs import Claim
 from service.executors.inline import InlineExecutor
 from service.executors.port import Executor
@@ -43,6 +43,7 @@ class Worker:
         with database.write() as session:
             self.id = workers.new_worker_id(session)
             workers.register(session, self.id, socket.gethostname(), os.getpid(), device)
+        self.failed = False
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._running: dict[int, str] = {}
@@ -117,8 +118,11 @@ class Worker:
                     idle_since = float("inf")
                 else:
                     self._stopping.wait(_IDLE_SECONDS)
-        except FitpointError:
+        except Exception:
+            # A worker with a dead slot would claim too little for ever: whoever supervises it
+            # starts another one.
             log.exception("Slot %d cannot train", index)
+            self.failed = True
             self._stopping.set()
         finally:
             executor.close()
@@ -190,4 +194,4 @@ def run_worker(settings: Settings, device: str = "auto") -> int:
         worker.run()
     finally:
         database.close()
-    return 0
+    return 1 if worker.failed else 0

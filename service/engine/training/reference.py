@@ -95,11 +95,8 @@ def reference_fit(
             "config": {"learning_rate": member.learn_rate, **arguments},
         }
     )
-    model.compile(
-        optimizer=optimizer,
-        loss=loss,
-        metrics=_metrics(objective, network.output_activation != last),
-    )
+    metrics = _metrics(objective, of_logits=last != network.output_activation)
+    model.compile(optimizer=optimizer, loss=loss, metrics=metrics)
     class_weight = (
         dict(enumerate(member.class_weights)) if member.class_weights is not None else None
     )
