@@ -27,10 +27,26 @@ _PRICE_OF_A_SLOT: Final = 0.25
 
 
 def lowest(backend: str, batch_size: int) -> int:
-    """Return the least height of a cohort: 64 rows (TensorFlow), 128 (JAX), 256 from batch 128."""
-    if batch_size >= 128:
+    """Return the least height of a cohort: 2 rows on TensorFlow up to batch 32, beyond it 64.
+
+    128 on JAX, and 256 beyond batch 64 on either: below it, bits depended on company.
+    """
+    if batch_size > 64:
         return 256
-    return 64 if backend == "tensorflow" else 128
+    if backend != "tensorflow":
+        return 128
+    return 2 if batch_size <= 32 else 64
+
+
+def packs_exactly(backend: str, batch_size: int) -> bool:
+    """Tell whether a fit's bits were found to be those that it has alone, at this batch size.
+
+    Found by training alone and packed at heights from 1 to 512: on TensorFlow at 4 to 64 and 128
+    rows a batch (not at 1, 2, 3 and 100), on JAX at 32.
+    """
+    if backend == "tensorflow":
+        return 4 <= batch_size <= 64 or batch_size == 128
+    return batch_size == 32
 
 
 class Cohort(Value):
@@ -84,7 +100,9 @@ def plan(
     if slots < 1:
         raise ValueError(f"Expected at least 1 slot. Received {slots}.")
     packs = _spread(_Packer(fits, backend, calibration or TYPICAL), slots)
-    cohorts = tuple(_cohort(fits, pack, calibrated=calibration is not None) for pack in packs)
+    cohorts = tuple(
+        _cohort(fits, pack, backend=backend, calibrated=calibration is not None) for pack in packs
+    )
     held = sorted((cohort.expected_bytes for cohort in cohorts), reverse=True)
     return Plan(
         cohorts=cohorts,
@@ -95,9 +113,9 @@ def plan(
     )
 
 
-def _cohort(fits: Sequence[PlannedFit], pack: _Pack, *, calibrated: bool) -> Cohort:
+def _cohort(fits: Sequence[PlannedFit], pack: _Pack, *, backend: str, calibrated: bool) -> Cohort:
     own = [fits[place] for place in pack.places]
-    reason = _doubt(own[0], pack.height)
+    reason = _doubt(own[0], pack.height, is_alone=len(own) == 1, backend=backend)
     return Cohort(
         fits=pack.places,
         height=pack.height,
@@ -108,8 +126,13 @@ def _cohort(fits: Sequence[PlannedFit], pack: _Pack, *, calibrated: bool) -> Coh
     )
 
 
-def _doubt(fit: PlannedFit, height: int) -> str | None:
+def _doubt(fit: PlannedFit, height: int, *, is_alone: bool, backend: str) -> str | None:
     """Return why a cohort's bits are not promised, or None; a fit stands for all of its key."""
+    if not is_alone and not packs_exactly(backend, fit.batch_size):
+        return (
+            f"With batches of {fit.batch_size} rows a fit's bits are not known to be free of its "
+            "company; the same plan gives the same bits again."
+        )
     if height > TALLEST:
         return (
             f"The first hidden layer has {height} units. Bits are known not to depend on company "

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from service.domain.cost import TYPICAL, Calibration, Rates, expected_bytes
 from service.domain.fit import FitSpec
 from service.domain.jobs import Environment
-from service.domain.plan import TALLEST, Plan, lowest, plan
+from service.domain.plan import TALLEST, Plan, lowest, packs_exactly, plan
 from service.domain.planned_fit import PlannedFit, planned
 
 CALIBRATION = Calibration(
@@ -117,7 +117,7 @@ def test_a_planned_fit_survives_json() -> None:
 
 @pytest.mark.parametrize(
     ("backend", "batch_size", "height"),
-    [("tensorflow", 32, 64), ("jax", 32, 128), ("tensorflow", 127, 64), ("jax", 128, 256)],
+    [("tensorflow", 32, 5), ("jax", 32, 128), ("tensorflow", 33, 64), ("tensorflow", 127, 256)],
 )
 def test_a_lone_small_fit_is_as_high_as_the_window_begins(
     backend: str, batch_size: int, height: int
@@ -126,6 +126,19 @@ def test_a_lone_small_fit_is_as_high_as_the_window_begins(
     (cohort,) = found.cohorts
     assert cohort.height == height
     assert (cohort.bit_exact, cohort.reason, found.bit_exact) == (True, None, True)
+
+
+@pytest.mark.parametrize(
+    ("backend", "batch_size", "promised"),
+    [("tensorflow", 32, True), ("tensorflow", 1, False), ("tensorflow", 100, False)],
+)
+def test_bits_are_promised_in_company_only_where_they_were_found_free_of_it(
+    backend: str, batch_size: int, promised: bool
+) -> None:
+    fits = [fit(spec({"batch_size": batch_size}, hidden_units=units)) for units in (5, 9)]
+    (cohort,) = plan(fits, slots=1, backend=backend).cohorts
+    assert cohort.bit_exact is promised
+    assert (cohort.reason is None) is promised
 
 
 def test_fits_taller_than_the_window_train_alone_and_say_so() -> None:
@@ -290,7 +303,8 @@ def test_every_fit_trains_once_among_its_like_in_the_window(
         assert list(cohort.fits) == sorted(cohort.fits)
         assert cohort.height == max(taken, least)
         assert cohort.height <= TALLEST or len(own) == 1
-        assert cohort.bit_exact == (cohort.height <= TALLEST)
+        known = len(own) == 1 or packs_exactly(backend, own[0].batch_size)
+        assert cohort.bit_exact == (cohort.height <= TALLEST and known)
     seconds = [cohort.expected_seconds or 0 for cohort in found.cohorts]
     assert seconds == sorted(seconds, reverse=True)
     # Graham (1966): no list schedule takes longer than a fair share and the longest cohort.

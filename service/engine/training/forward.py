@@ -48,10 +48,19 @@ class Forward:
                     column = end
         return found
 
-    def outputs(self, parameters: list[Tensor], x: Tensor, mask: Tensor | None) -> list[Tensor]:
-        """Return each member's outputs before their activation, (outputs, batch)."""
+    @staticmethod
+    def first(parameters: list[Tensor], x: Tensor) -> Tensor:
+        """Return all first layers before their activation, (height, batch)."""
+        return ops.einsum("hp,bp->hb", parameters[0], x) + parameters[1]
+
+    def outputs(
+        self, hidden: Tensor, parameters: list[Tensor], mask: Tensor | None
+    ) -> list[Tensor]:
+        """Return each member's outputs before their activation, (outputs, batch).
+
+        `hidden` is what `first` returned.
+        """
         layout = self._layout
-        hidden = ops.einsum("hp,bp->hb", parameters[0], x) + parameters[1]
         outputs = []
         for index, (member, start) in enumerate(zip(layout.members, layout.starts, strict=True)):
             z = hidden[start : start + member.height]

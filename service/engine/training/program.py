@@ -22,6 +22,8 @@ from service.engine.training.objective import Objective
 
 Tensor = Any
 
+TALL = 64
+
 
 @dataclass(frozen=True)
 class State:
@@ -143,12 +145,15 @@ class EpochProgram:
         wb = None if w is None else ops.take(w, rows, axis=0)
         count = float(rows.shape[0]) if within is None else ops.sum(within)
 
-        def loss(parameters: list[Tensor]) -> tuple[Tensor, Tensor]:
-            outputs = self._forward.outputs(parameters, xb, mask)
+        def loss(differentiated: list[Tensor]) -> tuple[Tensor, Tensor]:
+            hidden, *deeper = differentiated
+            outputs = self._forward.outputs(hidden, [*parameters[:2], *deeper], mask)
             sums, table = self._forward.sums(outputs, yb, wb, within, weigh_classes=True)
             return sum(sums[1:], start=sums[0]) / count, table
 
-        table, gradients = self._backend.gradient(loss, list(parameters))
+        hidden = self._forward.first(parameters, xb)
+        table, (by_hidden, *gradients) = self._backend.gradient(loss, [hidden, *parameters[2:]])
+        gradients = [*_first_layer_gradients(by_hidden, xb), *gradients]
         steps = steps + 1
         t = ops.cast(steps, "float32")
         optimizer = self._objective.optimizer
@@ -221,7 +226,8 @@ class EpochProgram:
 
         def body(i: Tensor, sums: Tensor) -> Tensor:
             first = i * batch
-            outputs = self._forward.outputs(parameters, _rows(x, first, batch), None)
+            hidden = self._forward.first(parameters, _rows(x, first, batch))
+            outputs = self._forward.outputs(hidden, parameters, None)
             return (
                 sums
                 + self._forward.sums(
@@ -234,6 +240,22 @@ class EpochProgram:
             )
 
         return self._backend.repeat(x.shape[0] // batch, body, self._forward.no_sums())
+
+
+def _first_layer_gradients(by_hidden: Tensor, x: Tensor) -> list[Tensor]:
+    """Return the gradients of the cohort's kernel and bias from that of `Forward.first`.
+
+    XLA multiplies matrices of up to 50 rows with another kernel, which adds in another order. So
+    that a fit's bits do not depend on its company, a low cohort's rows are repeated up to `TALL`
+    and what the repeats give is dropped: rows of zeros the compiler would drop before.
+    """
+    height = by_hidden.shape[0]
+    tall = by_hidden
+    if height < TALL:
+        repeats = -(-TALL // height)
+        tall = ops.concatenate([by_hidden] * repeats, axis=0)[:TALL]
+    kernel, bias = ops.matmul(tall, x), ops.sum(tall, axis=1, keepdims=True)
+    return [kernel[:height], bias[:height]] if height < TALL else [kernel, bias]
 
 
 def _within(i: Tensor, batch: int, n_rows: Any) -> Tensor:

@@ -1,10 +1,9 @@
-"""The heights of a cohort within which a fit's bits do not depend on its company.
+"""The least height of a cohort, and the companion that a lower one gets.
 
-XLA picks another kernel for very small and very tall products, and another kernel adds in another
-order. Between `lowest` and `TALLEST` (service.domain.plan keeps both) a fit's weights came out the
-same alone and packed, whatever its neighbours; outside they did not. A lone small fit therefore
-gets a companion: a network with a loss (rows without one would be removed by the compiler) and a
-step size of 0.
+XLA picks another kernel for very small products, and another kernel adds in another order. From
+`lowest` to `TALLEST` (service.domain.plan keeps both) a fit's weights came out the same alone and
+packed, whatever its neighbours. What is lower gets a companion: a network with a loss (rows without
+one would be removed by the compiler) and a step size of 0.
 """
 
 from __future__ import annotations
