@@ -48,6 +48,8 @@ def any_cohort(draws: random.Random, small: Small) -> list[Member]:
 COHORTS = int(os.environ.get("FITPOINT_TEST_COHORTS", "4"))
 
 
+# A softmax of one unit is drawn too: a constant, which Keras warns of.
+@pytest.mark.filterwarnings("ignore:You are using a softmax over axis")
 @pytest.mark.parametrize("seed", range(COHORTS))
 def test_every_member_of_any_cohort_has_the_bits_that_it_has_alone(small: Small, seed: int) -> None:
     draws = random.Random(seed)
