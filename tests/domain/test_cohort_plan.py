@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from service.domain.cost import TYPICAL, Calibration, Rates, expected_bytes
 from service.domain.fit import FitSpec
 from service.domain.jobs import Environment
-from service.domain.plan import TALLEST, Plan, lowest, packs_exactly, plan
+from service.domain.plan import TALLEST, Plan, lowest, plan
 from service.domain.planned_fit import PlannedFit, planned
 
 CALIBRATION = Calibration(
@@ -128,27 +128,23 @@ def test_a_lone_small_fit_is_as_high_as_the_window_begins(
     assert (cohort.bit_exact, cohort.reason, found.bit_exact) == (True, None, True)
 
 
-@pytest.mark.parametrize(
-    ("backend", "batch_size", "promised"),
-    [("tensorflow", 32, True), ("tensorflow", 1, False), ("tensorflow", 100, False)],
-)
-def test_bits_are_promised_in_company_only_where_they_were_found_free_of_it(
-    backend: str, batch_size: int, promised: bool
-) -> None:
-    fits = [fit(spec({"batch_size": batch_size}, hidden_units=units)) for units in (5, 9)]
-    (cohort,) = plan(fits, slots=1, backend=backend).cohorts
-    assert cohort.bit_exact is promised
-    assert (cohort.reason is None) is promised
+def test_bits_are_promised_to_a_fit_alone_and_not_yet_in_company() -> None:
+    fits = [fit(spec(hidden_units=units)) for units in (5, 9)]
+    (cohort,) = plan(fits, slots=1, backend="tensorflow").cohorts
+    assert len(cohort.fits) == 2
+    assert not cohort.bit_exact
+    assert cohort.reason is not None
+    assert plan(fits[:1], slots=1, backend="tensorflow").bit_exact
 
 
 def test_fits_taller_than_the_window_train_alone_and_say_so() -> None:
     tall = [fit(spec(hidden_units=600)), fit(spec(hidden_units=513)), fit(spec(hidden_units=600))]
-    found = plan([*tall, fit(), fit()], slots=1, backend="tensorflow")
+    found = plan([*tall, fit()], slots=1, backend="tensorflow")
     alone = [cohort for cohort in found.cohorts if not cohort.bit_exact]
     assert sorted(cohort.fits for cohort in alone) == [(0,), (1,), (2,)]
     assert all("alone" in (cohort.reason or "") for cohort in alone)
     assert "513" in next(cohort.reason or "" for cohort in alone if cohort.fits == (1,))
-    assert [cohort.fits for cohort in found.cohorts if cohort.bit_exact] == [(3, 4)]
+    assert [cohort.fits for cohort in found.cohorts if cohort.bit_exact] == [(3,)]
     assert not found.bit_exact
 
 
@@ -303,8 +299,7 @@ def test_every_fit_trains_once_among_its_like_in_the_window(
         assert list(cohort.fits) == sorted(cohort.fits)
         assert cohort.height == max(taken, least)
         assert cohort.height <= TALLEST or len(own) == 1
-        known = len(own) == 1 or packs_exactly(backend, own[0].batch_size)
-        assert cohort.bit_exact == (cohort.height <= TALLEST and known)
+        assert cohort.bit_exact == (cohort.height <= TALLEST and len(own) == 1)
     seconds = [cohort.expected_seconds or 0 for cohort in found.cohorts]
     assert seconds == sorted(seconds, reverse=True)
     # Graham (1966): no list schedule takes longer than a fair share and the longest cohort.
