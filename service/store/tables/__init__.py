@@ -7,6 +7,7 @@ from sqlalchemy import event
 from service.store.columns import Table
 from service.store.tables.datasets import DatasetRow
 from service.store.tables.histories import EpochRow, EventRow, JobLogRow
+from service.store.tables.idempotency import IdempotencyKeyRow
 from service.store.tables.jobs import JobDatasetRow, JobRow
 from service.store.tables.models import EvaluationRow, ModelNameRow, ModelRow
 from service.store.tables.workers import WorkerRow
@@ -17,6 +18,7 @@ __all__ = [
     "EpochRow",
     "EvaluationRow",
     "EventRow",
+    "IdempotencyKeyRow",
     "JobDatasetRow",
     "JobLogRow",
     "JobRow",

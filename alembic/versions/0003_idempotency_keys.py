@@ -1,0 +1,40 @@
+"""Answers kept by the idempotency key of their request.
+
+Revision: 0003, after 0002
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+WHOLE = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+TIME = sa.DateTime(timezone=True)
+
+
+def upgrade() -> None:
+    op.create_table(
+        "idempotency_keys",
+        sa.Column("scope", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("request_sha256", sa.Text(), nullable=False),
+        sa.Column("created_at", TIME, nullable=False),
+        sa.Column("status", WHOLE, nullable=True),
+        sa.Column("location", sa.Text(), nullable=True),
+        sa.Column("body", sa.Text(), nullable=True),
+        sa.CheckConstraint(
+            "(status IS NULL) = (body IS NULL)",
+            name=op.f("ck_idempotency_keys_answer_is_whole"),
+        ),
+        sa.PrimaryKeyConstraint("scope", "key", name=op.f("pk_idempotency_keys")),
+    )
+    op.create_index(op.f("ix_idempotency_keys_created_at"), "idempotency_keys", ["created_at"])
+
+
+def downgrade() -> None:
+    op.drop_table("idempotency_keys")
