@@ -13,16 +13,18 @@ from starlette.concurrency import run_in_threadpool
 from service.api.answers import answer, resource
 from service.api.bodies import JSON, MULTIPART, is_json, media_type, parse, unsupported
 from service.api.dependencies import After, DatabaseOf, Limit, Reference, Resources, ResourcesOf
+from service.api.idempotency import Key, Once, once, sha256_of_json
 from service.api.multipart import received_form
 from service.api.openapi import NOT_MODIFIED, problems
 from service.api.validation import invalid_fields, placed
 from service.api.views import DatasetList, DatasetView, dataset_item, dataset_view
-from service.domain.datasets import BuiltinRequest, Dataset, Ingested, ReadLimits, ReadOptions
+from service.domain.datasets import BuiltinRequest, Ingested, ReadLimits, ReadOptions
 from service.domain.errors import Conflict, FieldError, NotFound
 from service.domain.names import Name
 from service.executors import parsing
 from service.store import datasets
 from service.store.database import Database
+from service.store.sessions import WriteSession
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
 
@@ -68,18 +70,14 @@ _UPLOAD = {
     responses=problems(409),
     openapi_extra=_UPLOAD,
 )
-async def create_dataset(request: Request, resources: ResourcesOf) -> Response:
+async def create_dataset(request: Request, resources: ResourcesOf, key: Key = None) -> Response:
     """Register a table: an upload, or a dataset that a library ships."""
     media = media_type(request)
     if media == MULTIPART:
-        dataset = await _upload(request, resources)
-    elif is_json(media):
-        raw = await request.body()
-        dataset = await _builtin(raw, resources)
-    else:
-        raise unsupported(media, MULTIPART, JSON)
-    location = {"Location": f"/v1/datasets/{dataset.id}"}
-    return answer(dataset_view(dataset), status=201, headers=location)
+        return await _upload(request, resources, key)
+    if is_json(media):
+        return await _builtin(request, resources, key)
+    raise unsupported(media, MULTIPART, JSON)
 
 
 @router.get("", response_model=DatasetList)
@@ -107,7 +105,7 @@ def delete_dataset(database: DatabaseOf, d: Reference) -> Response:
     return Response(status_code=204)
 
 
-async def _upload(request: Request, resources: Resources) -> Dataset:
+async def _upload(request: Request, resources: Resources, key: str | None) -> Response:
     settings = resources.settings
     async with received_form(
         request,
@@ -117,8 +115,10 @@ async def _upload(request: Request, resources: Resources) -> Dataset:
     ) as form:
         name = _name(form.fields.get("name"))
         options = await run_in_threadpool(_options, form.fields.get("options"))
+        sent = "" if key is None else await run_in_threadpool(form.sha256)
         return await _register(
             resources,
+            once(request, key, sent),
             name,
             partial(
                 parsing.parse_upload, form.path, settings.datasets_dir, options, _limits(resources)
@@ -126,34 +126,43 @@ async def _upload(request: Request, resources: Resources) -> Dataset:
         )
 
 
-async def _builtin(raw: bytes, resources: Resources) -> Dataset:
+async def _builtin(request: Request, resources: Resources, key: str | None) -> Response:
+    raw = await request.body()
     wanted = await run_in_threadpool(parse, raw, BuiltinRequest, "body")
-    folder = resources.settings.datasets_dir
     return await _register(
-        resources, wanted.name, partial(parsing.parse_builtin, wanted, folder, _limits(resources))
+        resources,
+        once(request, key, "" if key is None else sha256_of_json(raw)),
+        wanted.name,
+        partial(parsing.parse_builtin, wanted, resources.settings.datasets_dir, _limits(resources)),
     )
 
 
-async def _register(resources: Resources, name: str, ingest: Callable[[], Ingested]) -> Dataset:
+async def _register(
+    resources: Resources, once: Once, name: str, ingest: Callable[[], Ingested]
+) -> Response:
     """Parse, then register: the file first, the row second."""
+    earlier = await run_in_threadpool(once.earlier, resources.database)
+    if earlier is not None:
+        return earlier
     # Asked before the work is done; the database has the last word after it.
     await run_in_threadpool(_refuse_taken, resources.database, name)
     with placed("body"):
         ingested = await resources.in_child(ingest)
 
-    def register() -> Dataset:
-        with placed("body"), resources.database.write() as s:
-            return datasets.register(
-                s,
-                name=name,
-                n_rows=ingested.n_rows,
-                n_columns=len(ingested.columns),
-                sha256=ingested.sha256,
-                bytes=ingested.bytes,
-                columns=ingested.columns,
-            )
+    def register(s: WriteSession) -> Response:
+        dataset = datasets.register(
+            s,
+            name=name,
+            n_rows=ingested.n_rows,
+            n_columns=len(ingested.columns),
+            sha256=ingested.sha256,
+            bytes=ingested.bytes,
+            columns=ingested.columns,
+        )
+        location = {"Location": f"/v1/datasets/{dataset.id}"}
+        return answer(dataset_view(dataset), status=201, headers=location)
 
-    return await run_in_threadpool(register)
+    return await run_in_threadpool(once.make, resources.database, register)
 
 
 def _refuse_taken(database: Database, name: str) -> None:

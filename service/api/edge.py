@@ -140,7 +140,7 @@ async def _answer(error: FitpointError, path: str, send: Send) -> None:
 def problem_headers(problem: Problem) -> dict[str, str]:
     """Return the headers that go with a problem."""
     headers = {"Content-Type": MEDIA_TYPE}
-    if problem.status in (429, 503):
+    if problem.status in (429, 503, 507):
         headers["Retry-After"] = str(RETRY_SECONDS)
     return headers
 

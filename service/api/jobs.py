@@ -10,15 +10,23 @@ from pydantic import BaseModel
 from service.api import submission
 from service.api.answers import answer, resource
 from service.api.bodies import describe, json_body
-from service.api.dependencies import After, DatabaseOf, Limit, Reference, SettingsOf
+from service.api.dependencies import (
+    After,
+    DatabaseOf,
+    Limit,
+    PredictorsOf,
+    Reference,
+    SettingsOf,
+)
+from service.api.idempotency import OnceOfJson, OnceWithoutBody
 from service.api.openapi import NOT_MODIFIED, problems
-from service.api.validation import placed
 from service.api.views import JobList, JobView, job_item, job_path, job_view
 from service.domain.fit import FitSpec
-from service.domain.jobs import JobState
+from service.domain.jobs import Job, JobState
 from service.domain.plan import Plan
 from service.domain.resolve import spec_sha256
-from service.store import jobs, replays
+from service.store import jobs, models, replays
+from service.store.sessions import WriteSession
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
@@ -78,6 +86,7 @@ def create_job(
     database: DatabaseOf,
     settings: SettingsOf,
     spec: Annotated[FitSpec, Depends(json_body(FitSpec))],
+    once: OnceOfJson,
     dry_run: Annotated[bool, Query(description="Validate everything, queue nothing.")] = False,
     reuse: Annotated[
         bool,
@@ -85,6 +94,9 @@ def create_job(
     ] = False,
 ) -> Response:
     """Queue a fit. Whatever spec and data profile decide is refused here, not later."""
+    earlier = None if dry_run else once.earlier(database)
+    if earlier is not None:
+        return earlier
     with database.read() as s:
         found, used = submission.resolved(s, spec)
     if dry_run:
@@ -99,14 +111,14 @@ def create_job(
             plan=submission.expected(found, settings),
         )
         return answer(told)
-    if reuse:
-        with database.read() as s:
-            earlier = submission.reusable(s, found.spec, used, settings.backend)
-        if earlier is not None:
-            return answer(job_view(earlier), headers={"Location": job_path(earlier.id)})
-    with placed("body"), database.write() as s:
-        job = submission.submit(s, found.spec, used)
-    return answer(job_view(job), status=202, headers={"Location": job_path(job.id)})
+
+    def create(s: WriteSession) -> Response:
+        like = submission.reusable(s, found.spec, used, settings.backend) if reuse else None
+        if like is not None:
+            return answer(job_view(like), headers={"Location": job_path(like.id)})
+        return _queued(submission.submit(s, found.spec, used))
+
+    return once.make(database, create)
 
 
 @router.get("", response_model=JobList)
@@ -150,29 +162,33 @@ def cancel_job(database: DatabaseOf, j: Reference) -> Response:
 
 
 @router.post("/{j}/retry", status_code=202, response_model=JobView, responses=problems(404, 409))
-def retry_job(database: DatabaseOf, j: Reference) -> Response:
+def retry_job(database: DatabaseOf, j: Reference, once: OnceWithoutBody) -> Response:
     """Queue a failed or cancelled job again, as a new attempt."""
-    with database.write() as s:
-        job = jobs.retry(s, j)
-    return answer(job_view(job), status=202, headers={"Location": job_path(job.id)})
+    return once.make(database, lambda s: _queued(jobs.retry(s, j)))
 
 
 @router.post("/{j}/replay", status_code=202, response_model=JobView, responses=problems(404, 409))
-def replay_job(database: DatabaseOf, j: Reference) -> Response:
+def replay_job(database: DatabaseOf, j: Reference, once: OnceWithoutBody) -> Response:
     """Train a succeeded fit again from its stored spec and data, and compare the weights.
 
     The answer is a new job of kind `replay`, which starts in a fresh process and from no
     checkpoint. Once it has succeeded, its `replay` says whether the weights are the `same`, and
     which parts of the environment are not. It leaves no model.
     """
-    with database.write() as s:
-        job = replays.submit_replay(s, j)
-    return answer(job_view(job), status=202, headers={"Location": job_path(job.id)})
+    return once.make(database, lambda s: _queued(replays.submit_replay(s, j)))
 
 
 @router.delete("/{j}", status_code=204, responses=problems(404, 409))
-def delete_job(database: DatabaseOf, j: Reference) -> Response:
+def delete_job(database: DatabaseOf, predictors: PredictorsOf, j: Reference) -> Response:
     """Remove a job that has ended, with its history and its models."""
     with database.write() as s:
+        model_id = jobs.get(s, j).model_id
+        model = None if model_id is None else models.get(s, model_id)
         jobs.delete(s, j)
+    if model is not None:
+        predictors.forget(model.artifact_path, model.artifact_sha256)
     return Response(status_code=204)
+
+
+def _queued(job: Job) -> Response:
+    return answer(job_view(job), status=202, headers={"Location": job_path(job.id)})

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import hashlib
+import json
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,7 +19,7 @@ from starlette.concurrency import run_in_threadpool
 
 from service.api.problems import UnreadableBody
 from service.api.validation import invalid_fields
-from service.domain.errors import FieldError, TooLarge, Unavailable
+from service.domain.errors import FieldError, NoSpace, TooLarge, Unavailable
 from service.domain.names import did_you_mean
 
 FILE = "file"
@@ -30,6 +33,13 @@ class Form:
 
     fields: dict[str, str]
     path: Path
+
+    def sha256(self) -> str:
+        """Return a hash of the fields and of the file's bytes, however the form was written."""
+        with self.path.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").hexdigest()
+        told = json.dumps([sorted(self.fields.items()), content])
+        return hashlib.sha256(told.encode()).hexdigest()
 
 
 @dataclass
@@ -112,7 +122,8 @@ async def received_form(
             with await run_in_threadpool(path.open, "xb") as file:
                 await _receive(request, parts, file)
         except OSError as error:
-            raise Unavailable(
+            kind = NoSpace if error.errno in (errno.ENOSPC, errno.EDQUOT) else Unavailable
+            raise kind(
                 f"The upload could not be stored: {error.strerror}. Try again later."
             ) from error
         if FILE not in parts.seen:

@@ -133,6 +133,12 @@ def _kinds() -> Mapping[str, Kind]:
                 "`detail` names the state; read the resource and decide again.",
             ),
             _kind(
+                e.KeyReused,
+                422,
+                "The Idempotency-Key was sent with another body or query before.",
+                "Choose a new key for a new request; send a key again only with its own request.",
+            ),
+            _kind(
                 e.Diverged,
                 422,
                 "The loss became NaN or infinite in training.",
@@ -155,6 +161,13 @@ def _kinds() -> Mapping[str, Kind]:
                 503,
                 "The database, the storage or a child process does not answer at the moment.",
                 "Try again after the seconds that `Retry-After` says.",
+            ),
+            _kind(
+                e.NoSpace,
+                507,
+                "The disk of the database or of the storage is nearly full. Predictions go on.",
+                "Delete datasets, jobs or models that nobody needs, or enlarge the disk; what was "
+                "deleted gives its space back within an hour.",
             ),
             _kind(
                 e.LeaseLost,

@@ -102,6 +102,13 @@ class Conflict(FitpointError):
     title = "The resource's state forbids this"
 
 
+class KeyReused(FitpointError):
+    """An idempotency key that another request carried before."""
+
+    code = "idempotency-key-reused"
+    title = "The idempotency key belongs to another request"
+
+
 # A job could not be carried to its end.
 
 
@@ -134,6 +141,13 @@ class Unavailable(FitpointError):
 
     code = "unavailable"
     title = "Not available at the moment"
+
+
+class NoSpace(Unavailable):
+    """The disk has too little room for what was asked."""
+
+    code = "no-space"
+    title = "Too little space on the disk"
 
 
 # Never shown to a client: answers between the worker and the store or the engine.
