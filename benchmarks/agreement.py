@@ -29,7 +29,7 @@ def main() -> None:
     runtime.configure(device="cpu", threads=1)
     from service.domain.fit import KERAS3_ACTIVATIONS, KERAS_ACTIVATIONS, FitSpec
     from service.domain.optimizers import Adam
-    from service.engine.training.layout import padded
+    from service.engine.training.layout import padded, with_ones
     from service.engine.training.members import member_of
     from service.engine.training.objective import Objective
     from service.engine.training.reference import reference_fit
@@ -38,7 +38,7 @@ def main() -> None:
 
     unpadded, y = mnist_like(given.data, 60_000)
     x = np.zeros((len(unpadded), padded(PREDICTORS)), np.float32)
-    x[:, :PREDICTORS] = unpadded
+    with_ones(x, PREDICTORS)[:, :PREDICTORS] = unpadded
 
     def compare(engine: str, rows: int, epochs: int, **model: Any) -> None:
         spec = FitSpec.model_validate(

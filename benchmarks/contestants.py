@@ -35,7 +35,7 @@ def ours(
     from service.domain.optimizers import Adam
     from service.engine.training import backend
     from service.engine.training.cohort import Cohort
-    from service.engine.training.layout import padded
+    from service.engine.training.layout import padded, with_ones
     from service.engine.training.members import Member, member_of
     from service.engine.training.objective import Objective
     from service.engine.training.rows import Rows, on_device
@@ -64,7 +64,7 @@ def ours(
     )
     unpadded, y = mnist_like(folder, rows)
     x = np.zeros((rows, padded(PREDICTORS)), np.float32)
-    x[:, :PREDICTORS] = unpadded
+    with_ones(x, PREDICTORS)[:, :PREDICTORS] = unpadded
     data = on_device(backend.load(), Rows(x=x, y=y), None, BATCH)
     made = []
     for widths in cohorts:

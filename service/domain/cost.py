@@ -13,7 +13,7 @@ from service.domain.jobs import Environment
 from service.domain.planned_fit import PlannedFit
 from service.domain.schema import Value
 
-# The engine pads the table's and the first kernels' columns to a multiple of this.
+# The engine pads the table's and the first kernels' columns, and one for the bias, to a multiple.
 LANES: Final = 16
 _FLOAT32: Final = 4
 # Weights, gradients and two moments of the optimizer.
@@ -52,20 +52,19 @@ class Rates(Value):
 
         Args:
             fits: the cohort's fits, all of one key.
-            height: rows of the first kernel, companion included.
+            height: rows of the first kernel.
         """
         first = fits[0]
         longest = max(fit.epochs for fit in fits)
         spare = height - sum(fit.height for fit in fits)
-        companions = first.depth if spare > 0 else 0
         steps = _steps(first.n_rows, first) + _steps(first.n_validation, first)
         shared = (
             self.epoch_seconds
-            + self.step_seconds * steps * (1 + companions)
+            + self.step_seconds * steps
             + self._products(first, spare * columns(first), 0)
         )
         return (
-            self._starting(first, len(fits) * first.depth + companions)
+            self._starting(first, len(fits) * first.depth)
             + longest * shared
             + math.fsum(self.own_seconds(fit) for fit in fits)
         )
@@ -117,19 +116,19 @@ def expected_bytes(fits: Sequence[PlannedFit], height: int) -> int:
 
     Args:
         fits: the cohort's fits, all of one key.
-        height: rows of the first kernel, companion included.
+        height: rows of the first kernel.
     """
     first = fits[0]
     rows = first.n_rows + first.n_validation
     values = rows * (columns(first) + first.outputs + (first.case_weights is not None))
-    parameters = height * (columns(first) + 1) + sum(_deeper(fit) for fit in fits)
+    parameters = height * columns(first) + sum(_deeper(fit) for fit in fits)
     masks = first.n_rows * sum(fit.masked_units for fit in fits)
     return _FLOAT32 * (values + _COPIES_OF_WEIGHTS * parameters) + _COPIES_OF_MASKS * masks
 
 
 def columns(fit: PlannedFit) -> int:
     """Return the columns of the padded table."""
-    return math.ceil(fit.predictors / LANES) * LANES
+    return math.ceil((fit.predictors + 1) / LANES) * LANES
 
 
 def _deeper(fit: PlannedFit) -> int:

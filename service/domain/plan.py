@@ -18,30 +18,17 @@ from typing import Any, Final
 from service.domain.cost import TYPICAL, Rates, expected_bytes
 from service.domain.planned_fit import PlannedFit
 from service.domain.schema import Value
-
-TALLEST: Final = 512
+from service.domain.window import TALLEST, height_of
 
 # One more cohort is one more program to compile. A second of a slot, which may have nothing else to
 # do, is priced at this share of a second of waiting.
 _PRICE_OF_A_SLOT: Final = 0.25
 
 
-def lowest(backend: str, batch_size: int) -> int:
-    """Return the least height of a cohort: 2 rows on TensorFlow up to batch 32, beyond it 64.
-
-    128 on JAX, and 256 beyond batch 64 on either: below it, bits depended on company.
-    """
-    if batch_size > 64:
-        return 256
-    if backend != "tensorflow":
-        return 128
-    return 2 if batch_size <= 32 else 64
-
-
 class Cohort(Value):
     """Fits that train together. `fits` are 0-based places in what was planned, in their order.
 
-    `height` counts the companion's rows that fill a low cohort up to the window. `bit_exact`
+    `height` counts the rows of zeros that every cohort has at least one of. `bit_exact`
     promises that each fit's bits are those that it gets in any other company; where it does not,
     `reason` says why. `expected_seconds` count every epoch asked for (early stopping saves), None
     without a calibration; `expected_bytes` are what it holds at least.
@@ -102,7 +89,7 @@ def plan(
 
 def _cohort(fits: Sequence[PlannedFit], pack: _Pack, *, calibrated: bool) -> Cohort:
     own = [fits[place] for place in pack.places]
-    reason = _doubt(own[0], pack.height, is_alone=len(own) == 1)
+    reason = _doubt(own[0], sum(fit.height for fit in own))
     return Cohort(
         fits=pack.places,
         height=pack.height,
@@ -113,19 +100,12 @@ def _cohort(fits: Sequence[PlannedFit], pack: _Pack, *, calibrated: bool) -> Coh
     )
 
 
-def _doubt(fit: PlannedFit, height: int, *, is_alone: bool) -> str | None:
+def _doubt(fit: PlannedFit, units: int) -> str | None:
     """Return why a cohort's bits are not promised, or None; a fit stands for all of its key."""
-    if not is_alone:
-        # Of 50 random cohorts at batch 32, 7 had a member that differed from itself alone: softmax
-        # layers above 64 units, elu with dropout.
+    if units > TALLEST:
         return (
-            "A fit's bits are not yet free of its company for every network; the same plan gives "
-            "the same bits again."
-        )
-    if height > TALLEST:
-        return (
-            f"The first hidden layer has {height} units. Bits are known not to depend on company "
-            f"up to {TALLEST} rows; this fit trains alone, and again alone gives the same bits."
+            f"The first hidden layer has {units} units. Bits are known not to depend on company "
+            f"up to {TALLEST} units; this fit trains alone, and again alone gives the same bits."
         )
     if fit.max_seconds is not None:
         return (
@@ -196,7 +176,8 @@ class _Packer:
     def _pack(self, places: Sequence[int]) -> _Pack:
         in_order = tuple(sorted(places))
         own = [self._fits[place] for place in in_order]
-        height = max(sum(fit.height for fit in own), lowest(self._backend, own[0].batch_size))
+        units = sum(fit.height for fit in own)
+        height = height_of(units, self._backend, own[0].batch_size)
         seconds = self._rates.expected_seconds(own, height)
         key = self._keys[in_order[0]]
         return _Pack(

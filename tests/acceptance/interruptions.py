@@ -102,7 +102,7 @@ def trainer(kind: str, folder: Path) -> None:
     from service.domain.network import weights_sha256
     from service.domain.optimizers import Adam
     from service.engine.training import checkpoint
-    from service.engine.training.layout import padded
+    from service.engine.training.layout import padded, with_ones
     from service.engine.training.members import Member, member_of
     from service.engine.training.objective import Objective
     from service.engine.training.rows import Rows
@@ -110,7 +110,7 @@ def trainer(kind: str, folder: Path) -> None:
 
     draws = np.random.default_rng(7)
     x = np.zeros((4000, padded(40)), np.float32)
-    x[:, :40] = draws.normal(size=(4000, 40))
+    with_ones(x, 40)[:, :40] = draws.normal(size=(4000, 40))
     scores = x[:, :40] @ draws.normal(size=(40, 3)) + draws.normal(size=(4000, 3))
     y = np.eye(3, dtype=np.float32)[scores.argmax(axis=1)]
 

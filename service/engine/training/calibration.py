@@ -15,11 +15,12 @@ from service.domain.jobs import Environment
 from service.domain.network import Network
 from service.domain.optimizers import Adam
 from service.engine.training import backend, optimizers, seeding
-from service.engine.training.layout import Layout, padded
+from service.engine.training.layout import Layout, padded, with_ones
 from service.engine.training.members import Member
 from service.engine.training.network import initial_weights
 from service.engine.training.objective import Objective
 from service.engine.training.program import EpochProgram, State
+from service.engine.training.rows import in_batches
 
 Clock = Callable[[], float]
 
@@ -100,7 +101,9 @@ def time_shape(shape: Shape, clock: Clock) -> Timed:
     draws = np.random.default_rng(shape.units)
     engine = backend.load()
     x = np.zeros((shape.n_rows, padded(shape.predictors)), np.float32)
-    x[:, : shape.predictors] = draws.normal(size=(shape.n_rows, shape.predictors))
+    with_ones(x, shape.predictors)[:, : shape.predictors] = draws.normal(
+        size=(shape.n_rows, shape.predictors)
+    )
     y = np.eye(_OUTPUTS, dtype=np.float32)[draws.integers(_OUTPUTS, size=shape.n_rows)]
     data = (engine.tensor(x), engine.tensor(y), None)
     rates = np.full(shape.fits, 1e-3, np.float32)
@@ -112,10 +115,10 @@ def time_shape(shape: Shape, clock: Clock) -> Timed:
         optimizer=Adam(name="adam"),
         batch_size=shape.batch_size,
     )
-    layout = Layout((_member(shape),) * shape.fits)
+    layout = Layout((_member(shape),) * shape.fits, shape.fits * shape.units)
 
     def epoch(program: EpochProgram, state: State) -> None:
-        order = seeding.order(1, 1, shape.n_rows)
+        order = in_batches(seeding.order(1, 1, shape.n_rows), shape.batch_size)
         program.train(state, data, order, None, rates, active)
 
     started = clock()

@@ -12,14 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.domain.history import EpochRecord
-from service.engine.training import backend, penalty, seeding, window
+from service.domain.window import height_of
+from service.engine.training import backend, penalty, seeding
 from service.engine.training.layout import Layout
 from service.engine.training.losses import finish_metric
 from service.engine.training.members import Member
 from service.engine.training.objective import Objective
 from service.engine.training.program import State, program_of
-from service.engine.training.rows import Data, filled, whole_batches
-from service.engine.training.states import MemberState, after_record, initial_state
+from service.engine.training.rows import Data, in_batches
+from service.engine.training.states import MemberState, after_record
 
 
 class Cohort:
@@ -43,21 +44,17 @@ class Cohort:
         self._objective = objective
         self._shuffle_seed = shuffle_seed
         self._data = data
-        self._layout = Layout(
-            window.companions(self.members, keras.config.backend(), objective.batch_size)
-        )
+        self._layout = Layout(self.members, self._height(self.members))
         self._array = engine.array
         self._program = program_of(self._layout, objective)
         self._states = list(states)
         self._last_seconds = 0.0
-        companions = self._layout.members[len(self.members) :]
-        everyone = [*states, *(initial_state(each, objective.optimizer) for each in companions)]
-        self._visits = whole_batches(data.n_rows, objective.batch_size)
-        parameters = self._layout.pack([state.weights for state in everyone])
+        parameters = self._layout.pack([state.weights for state in states])
         slots = [
-            self._layout.pack([state.slots[slot] for state in everyone])
-            for slot in range(len(everyone[0].slots))
+            self._layout.pack([state.slots[slot] for state in states])
+            for slot in range(len(states[0].slots))
         ]
+        steps = -(-data.n_rows // objective.batch_size)
         self._state = State(
             parameters=[engine.tensor(array) for array in parameters],
             slots=[
@@ -65,7 +62,7 @@ class Cohort:
                 for position in range(len(parameters))
             ],
             shared=engine.tensor(np.float32(states[0].shared)),
-            steps=engine.tensor(np.int32(states[0].epoch * self._visits // objective.batch_size)),
+            steps=engine.tensor(np.int32(states[0].epoch * steps)),
         )
 
     @property
@@ -85,12 +82,7 @@ class Cohort:
         ]
         if len(still) == len(self.members) or not still:
             return 0.0
-        packed = window.companions(
-            tuple(member for member, _ in still),
-            keras.config.backend(),
-            self._objective.batch_size,
-        )
-        spared = 1 - sum(member.height for member in packed) / self._layout.height
+        spared = 1 - self._height([member for member, _ in still]) / self._layout.height
         return spared * self._last_seconds * max(left for _, left in still)
 
     def epoch(self) -> tuple[EpochRecord, ...]:
@@ -98,13 +90,15 @@ class Cohort:
         started = time.perf_counter()
         epoch = max(state.epoch for state in self._states) + 1
         trains = [state.ending is None for state in self._states]
-        companions = len(self._layout.members) - len(self.members)
-        active = np.array(trains + [False] * companions, np.float32)
-        rates = np.array([m.learn_rate for m in self._layout.members], np.float32) * active
+        active = np.array(trains, np.float32)
+        rates = np.array([member.learn_rate for member in self.members], np.float32) * active
         self._state, sums = self._program.train(
             self._state,
             self._data.rows,
-            filled(seeding.order(self._shuffle_seed, epoch, self._data.n_rows), self._visits),
+            in_batches(
+                seeding.order(self._shuffle_seed, epoch, self._data.n_rows),
+                self._objective.batch_size,
+            ),
             self._mask(epoch, active),
             rates,
             active,
@@ -149,6 +143,10 @@ class Cohort:
             for index, state in enumerate(self._states)
         )
 
+    def _height(self, members: Sequence[Member]) -> int:
+        units = sum(member.height for member in members)
+        return height_of(units, keras.config.backend(), self._objective.batch_size)
+
     def _looks_at_weights(self) -> bool:
         return any(
             any(member.penalties)
@@ -161,10 +159,10 @@ class Cohort:
         values: dict[str, float] = {}
         for place, name in enumerate(("loss", *self._objective.metrics)):
             extra = share if name == "loss" else 0.0
-            mean = float(sums[place, index]) / self._data.n_rows
+            mean = float(sums[index, place]) / self._data.n_rows
             values[name] = finish_metric(name, mean) + extra
             if val_sums is not None:
-                mean = float(val_sums[place, index]) / self._data.n_validation
+                mean = float(val_sums[index, place]) / self._data.n_validation
                 values[f"val_{name}"] = finish_metric(name, mean) + extra
         return values
 
@@ -172,15 +170,18 @@ class Cohort:
         return [self._array(parameter) for parameter in self._state.parameters]
 
     def _mask(self, epoch: int, active: NDArray[np.float32]) -> NDArray[np.uint8] | None:
-        masks = []
+        """Return every dropout's mask, (steps, masked units, places), 0 for who has stopped."""
+        n_rows, masks = self._data.n_rows, []
         for index, member in enumerate(self._layout.members):
             network = member.network
             for layer, rate in enumerate(network.dropouts):
                 if rate > 0:
-                    shape = (self._data.n_rows, network.hidden[layer])
-                    masks.append(
-                        seeding.dropout_mask(member.seeds[1], epoch, layer, *shape, rate)
+                    units = network.hidden[layer]
+                    drawn = (
+                        seeding.dropout_mask(member.seeds[1], epoch, layer, n_rows, units, rate)
                         if active[index]
-                        else np.zeros(shape, np.uint8)
+                        else np.zeros((n_rows, units), np.uint8)
                     )
-        return filled(np.concatenate(masks, axis=1), self._visits) if masks else None
+                    by_step = in_batches(drawn, self._objective.batch_size)
+                    masks.append(by_step.transpose(0, 2, 1))
+        return np.concatenate(masks, axis=1) if masks else None

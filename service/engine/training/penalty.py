@@ -13,7 +13,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from service.engine.training.layout import Layout
+from service.engine.training.layout import Layout, padded
 from service.engine.training.members import Member
 
 Tensor = Any
@@ -45,7 +45,7 @@ def value(member: Member, kernels: Sequence[NDArray[np.float32]]) -> float:
 
 
 def _coefficients(layout: Layout, position: int) -> tuple[Any, Any] | None:
-    """Return l2 and l1 of a parameter: a column for the cohort's kernel, numbers for a fit's."""
+    """Return l2 and l1 of a parameter: of each place in the cohort's kernel, or of a fit's own."""
     if position == 0:
         both = [
             (member.penalties[0] * (1 - member.mixture), member.penalties[0] * member.mixture)
@@ -53,8 +53,11 @@ def _coefficients(layout: Layout, position: int) -> tuple[Any, Any] | None:
         ]
         if not any(l2 or l1 for l2, l1 in both):
             return None
+        both.append((0.0, 0.0))  # the rows of zeros
         rows = np.asarray(both, np.float32)[layout.member_of_row]
-        return rows[:, :1], rows[:, 1:]
+        predictors = layout.members[0].network.predictors
+        is_weight = np.arange(padded(predictors)) < predictors  # behind them stands the bias
+        return rows[:, :1] * is_weight, rows[:, 1:] * is_weight
     owner = layout.owners[position]
     if owner is None:
         return None

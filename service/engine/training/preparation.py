@@ -15,7 +15,7 @@ from service.engine.outcomes import class_codes, numbers, one_column_a_class
 from service.engine.recipe import FittedRecipe, bake, prep
 from service.engine.tables.table import Table
 from service.engine.task import FitTask
-from service.engine.training.layout import padded
+from service.engine.training.layout import padded, with_ones
 from service.engine.training.rows import Rows
 
 
@@ -69,13 +69,14 @@ def _rows(
     levels: tuple[str, ...] | None,
     chosen: slice | None,
 ) -> Rows:
+    predictors = len(recipe.outputs)
     y = (
         one_column_a_class(class_codes(table, spec.outcomes[0], levels, chosen), len(levels))
         if levels is not None
         else numbers(table, spec.outcomes, chosen)
     )
     return Rows(
-        x=bake(recipe, table, chosen, pad_to=padded(len(recipe.outputs))),
+        x=with_ones(bake(recipe, table, chosen, pad_to=padded(predictors)), predictors),
         y=y,
         weights=case_weights(spec, table, chosen),
     )

@@ -14,15 +14,16 @@ from typing import Any
 
 import numpy as np
 from keras import ops
+from numpy.typing import NDArray
 
+from service.domain.window import GRADIENT_ROWS
 from service.engine.training import backend, optimizers, penalty
 from service.engine.training.forward import Forward
 from service.engine.training.layout import Layout
 from service.engine.training.objective import Objective
+from service.engine.training.rows import places
 
 Tensor = Any
-
-TALL = 64
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,8 @@ def program_of(layout: Layout, objective: Objective) -> EpochProgram:
                     terminate_on_nan=True,
                 )
                 for member in layout.members
-            )
+            ),
+            layout.height,
         ),
         objective,
     )
@@ -82,23 +84,24 @@ class EpochProgram:
         mask: Any | None,
         rates: Any,
         active: Any,
-    ) -> tuple[State, Any]:
+    ) -> tuple[State, NDArray[np.float64]]:
         """Run one epoch.
 
         Args:
             state: where the last epoch ended.
             data: predictors (rows, padded predictors), outcomes (rows, outputs), and case weights
                 (rows,) or None, on the device.
-            order: int32, the rows in the order of their visit, filled up to whole batches.
-            mask: uint8 (as long as `order`, sum of masked units), or None.
+            order: int32 (steps, places), the rows in the order of their visit (`rows.in_batches`).
+            mask: uint8 (steps, sum of masked units, places), or None.
             rates: (members,) learn rates, 0 for one that has stopped.
             active: (members,) 1 or 0.
 
         Returns:
-            The state and the sums over rows, (1 + metrics, members): loss, then each metric.
+            The state and the sums over rows, float64 (members, 1 + metrics): loss, then each
+            metric.
         """
         tensor = self._backend.tensor
-        flat, sums = self._train(
+        flat, table = self._train(
             self._flatten(state),
             data,
             tensor(order),
@@ -106,17 +109,23 @@ class EpochProgram:
             tensor(rates),
             tensor(active),
         )
-        return self._restore(flat), self._backend.array(sums)
+        return self._restore(flat), self._summed(table)
 
     def validate(
         self, state: State, data: tuple[Tensor, Tensor, Tensor | None], n_rows: int
-    ) -> Any:
-        """Return the sums over validation rows, (1 + metrics, members): loss, then each metric.
+    ) -> NDArray[np.float64]:
+        """Return the sums over validation rows, as `train` does.
 
-        The arrays are filled up to whole batches; `n_rows` of them count.
+        The arrays are filled up to whole batches of `places`; `n_rows` of them count.
         """
         n = self._backend.tensor(np.int32(n_rows))
-        return self._backend.array(self._validate(state.parameters, data, n))
+        return self._summed(self._validate(state.parameters, data, n))
+
+    def _summed(self, table: Tensor) -> NDArray[np.float64]:
+        """Return the sums over the places of a batch, at each of which an epoch was summed."""
+        by_place: NDArray[np.float32] = self._backend.array(table)
+        sums: NDArray[np.float64] = by_place.sum(axis=1, dtype=np.float64)
+        return sums.reshape(len(self._layout.members), -1)
 
     @staticmethod
     def _flatten(state: State) -> list[Any]:
@@ -143,17 +152,19 @@ class EpochProgram:
         xb = ops.take(x, rows, axis=0)
         yb = ops.transpose(ops.take(y, rows, axis=0))
         wb = None if w is None else ops.take(w, rows, axis=0)
-        count = float(rows.shape[0]) if within is None else ops.sum(within)
+        count = float(self._objective.batch_size) if within is None else ops.sum(within)
+
+        members = len(self._layout.members)
 
         def loss(differentiated: list[Tensor]) -> tuple[Tensor, Tensor]:
-            hidden, *deeper = differentiated
-            outputs = self._forward.outputs(hidden, [*parameters[:2], *deeper], mask)
-            sums, table = self._forward.sums(outputs, yb, wb, within, weigh_classes=True)
+            hidden, deeper = differentiated[:members], differentiated[members:]
+            outputs = self._forward.outputs(hidden, [parameters[0], *deeper], mask)
+            sums, table = self._forward.rows(outputs, yb, wb, within, weigh_classes=True)
             return sum(sums[1:], start=sums[0]) / count, table
 
         hidden = self._forward.first(parameters, xb)
-        table, (by_hidden, *gradients) = self._backend.gradient(loss, [hidden, *parameters[2:]])
-        gradients = [*_first_layer_gradients(by_hidden, xb), *gradients]
+        table, found = self._backend.gradient(loss, [*hidden, *parameters[1:]])
+        gradients = [self._first_gradient(found[:members], xb), *found[members:]]
         steps = steps + 1
         t = ops.cast(steps, "float32")
         optimizer = self._objective.optimizer
@@ -180,6 +191,18 @@ class EpochProgram:
             new_slots.append(own)
         return [new_parameters, new_slots, shared, steps], table
 
+    def _first_gradient(self, by_hidden: list[Tensor], x: Tensor) -> Tensor:
+        """Return the gradient of the first kernel from those of what `Forward.first` returned.
+
+        The members' rows are repeated up to the height that is wanted, and what the repeats give
+        is not used: rows of zeros the compiler would take out of the product.
+        """
+        height = self._layout.height
+        rows = max(height, GRADIENT_ROWS)
+        units = sum(each.shape[0] for each in by_hidden)
+        tall = ops.concatenate(by_hidden * -(-rows // units), axis=0)
+        return ops.matmul(tall[:rows], x)[:height]
+
     def _train_epoch(
         self,
         flat: list[Any],
@@ -191,28 +214,28 @@ class EpochProgram:
     ) -> tuple[list[Any], Tensor]:
         x, y, w = data
         n_rows, batch = x.shape[0], self._objective.batch_size
-        member_of_row = self._layout.member_of_row
-        by_row = (
-            ops.take(rates, member_of_row, axis=0)[:, None],
-            ops.take(active, member_of_row, axis=0)[:, None],
+        member_of_row, zero = self._layout.member_of_row, ops.zeros((1,), "float32")
+        by_row = tuple(
+            ops.take(ops.concatenate([each, zero]), member_of_row, axis=0)[:, None]
+            for each in (rates, active)
         )
 
         def body(i: Tensor, carried: list[Any]) -> list[Any]:
-            flat, sums = carried
-            flat, table = self._step(
+            flat, table = carried
+            flat, rows = self._step(
                 flat,
                 (x, y, w),
-                ops.slice(order, (i * batch,), (batch,)),
-                _within(i, batch, n_rows) if n_rows % batch else None,
-                _rows(mask, i * batch, batch),
+                ops.take(order, i, axis=0),
+                _within(i, batch, n_rows) if n_rows % batch or places(batch) > batch else None,
+                None if mask is None else ops.take(mask, i, axis=0),
                 by_row,
                 (rates, active),
             )
-            return [flat, sums + table]
+            return [flat, table + rows]
 
-        start = [flat, self._forward.no_sums()]
-        flat, sums = self._backend.repeat(order.shape[0] // batch, body, start)
-        return flat, sums
+        start = [flat, self._forward.no_rows(places(batch))]
+        flat, table = self._backend.repeat(order.shape[0], body, start)
+        return flat, table
 
     def _validation(
         self,
@@ -222,15 +245,15 @@ class EpochProgram:
     ) -> Tensor:
         """Validate by batches as large as the training's: a product's bits depend on its shape."""
         x, y, w = data
-        batch = self._objective.batch_size
+        batch = places(self._objective.batch_size)
 
-        def body(i: Tensor, sums: Tensor) -> Tensor:
+        def body(i: Tensor, table: Tensor) -> Tensor:
             first = i * batch
             hidden = self._forward.first(parameters, _rows(x, first, batch))
             outputs = self._forward.outputs(hidden, parameters, None)
             return (
-                sums
-                + self._forward.sums(
+                table
+                + self._forward.rows(
                     outputs,
                     ops.transpose(_rows(y, first, batch)),
                     _part(w, first, batch),
@@ -239,33 +262,19 @@ class EpochProgram:
                 )[1]
             )
 
-        return self._backend.repeat(x.shape[0] // batch, body, self._forward.no_sums())
-
-
-def _first_layer_gradients(by_hidden: Tensor, x: Tensor) -> list[Tensor]:
-    """Return the gradients of the cohort's kernel and bias from that of `Forward.first`.
-
-    XLA multiplies matrices of up to 50 rows with another kernel, which adds in another order. So
-    that a fit's bits do not depend on its company, a low cohort's rows are repeated up to `TALL`
-    and what the repeats give is dropped: rows of zeros the compiler would drop before.
-    """
-    height = by_hidden.shape[0]
-    tall = by_hidden
-    if height < TALL:
-        repeats = -(-TALL // height)
-        tall = ops.concatenate([by_hidden] * repeats, axis=0)[:TALL]
-    kernel, bias = ops.matmul(tall, x), ops.sum(tall, axis=1, keepdims=True)
-    return [kernel[:height], bias[:height]] if height < TALL else [kernel, bias]
+        return self._backend.repeat(x.shape[0] // batch, body, self._forward.no_rows(batch))
 
 
 def _within(i: Tensor, batch: int, n_rows: Any) -> Tensor:
-    """Return 1 for each place of batch `i` that holds a row, 0 for those that fill the last one."""
-    return ops.cast(i * batch + ops.arange(batch, dtype="int32") < n_rows, "float32")
+    """Return 1 for each place of batch `i` that holds a row, 0 for those that are empty."""
+    place = ops.arange(places(batch), dtype="int32")
+    holds = i * batch + place < n_rows
+    if places(batch) > batch:
+        holds = ops.logical_and(holds, place < batch)
+    return ops.cast(holds, "float32")
 
 
-def _rows(array: Tensor | None, first: Tensor, count: int) -> Tensor | None:
-    if array is None:
-        return None
+def _rows(array: Tensor, first: Tensor, count: int) -> Tensor:
     return ops.slice(array, (first, 0), (count, array.shape[1]))
 
 

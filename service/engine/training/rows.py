@@ -12,13 +12,16 @@ from numpy.typing import NDArray
 Tensor = Any
 T = TypeVar("T", bound=np.generic)
 
+_LANES = 8  # of very small products and sums the compiler makes another program in company
+
 
 @dataclass(frozen=True, kw_only=True)
 class Rows:
     """Rows for training or validation.
 
-    `x` is float32 (rows, predictors padded with zeros to `layout.padded`), `y` float32 (rows,
-    outputs): one column a class with a single 1, or the outcomes. `weights` is float32 (rows,).
+    `x` is float32 (rows, `layout.padded(predictors)`): the predictors, a column of ones, zeros. `y`
+    is float32 (rows, outputs): one column a class with a single 1, or the outcomes. `weights` is
+    float32 (rows,).
     """
 
     x: NDArray[np.float32]
@@ -30,7 +33,7 @@ class Rows:
 class Data:
     """Training and validation rows as backend tensors; moved to the device once.
 
-    The validation's are filled up with zeros to whole batches.
+    The validation's are filled up with zeros to whole batches of `places`.
     """
 
     n_rows: int
@@ -56,13 +59,24 @@ def filled(array: NDArray[T], length: int) -> NDArray[T]:
     return np.concatenate([array, np.zeros((length - len(array), *array.shape[1:]), array.dtype)])
 
 
-def whole_batches(n_rows: int, batch_size: int) -> int:
-    """Return how many places the batches of an epoch have, the last one filled up."""
-    return -(-n_rows // batch_size) * batch_size
+def places(batch_size: int) -> int:
+    """Return how many places a batch takes in the program; those behind `batch_size` are empty."""
+    return -(-batch_size // _LANES) * _LANES
+
+
+def in_batches(visits: NDArray[T], batch_size: int) -> NDArray[T]:
+    """Return what is visited, in order along the first axis, as (steps, places, ...).
+
+    The last batch and the places behind `batch_size` are filled up with zeros.
+    """
+    steps = -(-len(visits) // batch_size)
+    whole = filled(visits, steps * batch_size).reshape(steps, batch_size, *visits.shape[1:])
+    spare = np.zeros((steps, places(batch_size) - batch_size, *visits.shape[1:]), visits.dtype)
+    return np.concatenate([whole, spare], axis=1)
 
 
 def _filled(rows: Rows, batch_size: int) -> Rows:
-    length = whole_batches(len(rows.x), batch_size)
+    length = -(-len(rows.x) // places(batch_size)) * places(batch_size)
     if length == len(rows.x):
         return rows
     return Rows(

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from service.domain.fit import FitSpec
 from service.domain.optimizers import Optimizer
-from service.engine.training.layout import padded
+from service.engine.training.layout import padded, with_ones
 from service.engine.training.members import Member, member_of
 from service.engine.training.objective import Objective
 from service.engine.training.rows import Rows
@@ -28,7 +28,7 @@ class Small:
         scores = x @ draws.normal(size=(PREDICTORS, 3)) + draws.normal(size=(333, 3))
         self.codes = np.argmax(scores, axis=1)
         self.x = np.zeros((333, padded(PREDICTORS)), np.float32)
-        self.x[:, :PREDICTORS] = x
+        with_ones(self.x, PREDICTORS)[:, :PREDICTORS] = x
         self.one_hot = np.eye(3, dtype=np.float32)[self.codes]
         self.numbers = scores[:, :2].astype(np.float32)
 

@@ -93,7 +93,7 @@ class Run:
     def __init__(self, specs: list[FitSpec], predictors: int, n_rows: int, n_validation: int):
         draws = np.random.default_rng(7)
         x = np.zeros((n_rows + n_validation, layout.padded(predictors)), np.float32)
-        x[:, :predictors] = draws.normal(size=(len(x), predictors))
+        layout.with_ones(x, predictors)[:, :predictors] = draws.normal(size=(len(x), predictors))
         y = np.eye(10, dtype=np.float32)[draws.integers(10, size=len(x))]
         validation = Rows(x=x[n_rows:], y=y[n_rows:]) if n_validation else None
         members = [member_of(each, predictors=predictors, levels=LEVELS) for each in specs]
@@ -138,7 +138,7 @@ def test_measured_rates_foretell_other_cohorts() -> None:
     for specs, predictors, n_rows, n_validation in (
         # Unlike what was measured: many narrow fits on a wide table, validated, a last small batch.
         ([spec(units, 9) for units in (5, 10, 20, 30) * 3], 717, 3000, 700),
-        # A lone small fit with a companion and a mask.
+        # A lone small fit with a mask.
         ([spec(30, 9, dropout=0.4)], 100, 4000, 0),
     ):
         run = Run(specs, predictors, n_rows, n_validation)
