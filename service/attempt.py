@@ -26,7 +26,7 @@ from service.domain.replay import report
 from service.domain.resolve import resolve
 from service.engine import artifact
 from service.engine.tables.storage import canonical_path
-from service.engine.task import FitOutcome, FitTask, FittedNetwork, Source
+from service.engine.task import CohortTask, FitOutcome, FitTask, FittedNetwork, Source
 from service.executors.port import Executor
 from service.planning import plan_of
 from service.settings import Settings
@@ -88,7 +88,11 @@ class Attempt:
             task = self._task()
             self._plan = self._planned(task)
             self._promise(bit_exact=self._plan.bit_exact)
-            self._finish(executor.run(task, self._record, self._should_stop, self._kept))
+            # A replay proves something only when it trains every epoch itself.
+            kept = None if self._replays else self._checkpoints
+            cohort = CohortTask(fits=(task,), checkpoints=kept)
+            (outcome,) = executor.run(cohort, self._record, self._should_stop, self._kept)
+            self._finish(outcome)
         except (LeaseLost, Unavailable):
             raise
         except CancelRequested:
@@ -122,8 +126,6 @@ class Attempt:
             validation=source(validation) if validation is not None else None,
             evaluations=tuple(source(each.dataset) for each in self._spec.evaluate),
             staging=self._staging,
-            # A replay proves something only when it trains every epoch itself.
-            checkpoints=None if self._replays else self._checkpoints,
         )
 
     def _planned(self, task: FitTask) -> Plan:

@@ -28,8 +28,8 @@ class Source:
 class FitTask:
     """One fit to do. `spec` is resolved; `evaluations` follow `spec.evaluate`, one source each.
 
-    `staging` is an empty folder that the fit fills with its artifact. `checkpoints` is where the
-    fit keeps what an interruption must not cost, and looks for it; None keeps nothing.
+    `staging` is an empty folder that the fit fills with its artifact. `trial` is the fit's number
+    in the records of its epochs.
     """
 
     spec: FitSpec
@@ -37,6 +37,18 @@ class FitTask:
     validation: Source | None
     evaluations: tuple[Source, ...]
     staging: Path
+    trial: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class CohortTask:
+    """Fits that train together: of one cohort of a plan (service.domain.plan), or one alone.
+
+    `checkpoints` is where they keep what an interruption must not cost, and look for it; None
+    keeps nothing.
+    """
+
+    fits: tuple[FitTask, ...]
     checkpoints: Path | None = None
 
 

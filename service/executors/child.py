@@ -1,7 +1,7 @@
 """The child: a process that has the backend imported and trains what its parent sends.
 
 Messages are our own frozen values over a pipe that only these two processes hold. Parent to
-child: a `FitTask`, `Stop`, `Measure` or `Leave`. Child to parent: `Ready`, `Epochs`, `Kept`,
+child: a `CohortTask`, `Stop`, `Measure` or `Leave`. Child to parent: `Ready`, `Epochs`, `Kept`,
 `Finished`, `Failed`, `Measured`.
 """
 
@@ -18,7 +18,7 @@ from service.domain.cost import Calibration
 from service.domain.errors import FitpointError
 from service.domain.history import EpochRecord
 from service.domain.jobs import Environment
-from service.engine.task import FitOutcome, FitTask
+from service.engine.task import CohortTask, FitOutcome
 from service.executors.lifeline import die_with_parent
 
 
@@ -60,9 +60,9 @@ class Kept:
 
 @dataclass(frozen=True)
 class Finished:
-    """The fit ended by itself."""
+    """The fits ended by themselves."""
 
-    outcome: FitOutcome
+    outcomes: tuple[FitOutcome, ...]
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def main(connection: Connection, parent: int, device: str, threads: int) -> None
             return
         if isinstance(message, Leave):
             return
-        if isinstance(message, FitTask):
+        if isinstance(message, CohortTask):
             connection.send(_answer(fit, message, environment, connection))
         if isinstance(message, Measure):
             from service.engine.training import calibration
@@ -111,7 +111,7 @@ def main(connection: Connection, parent: int, device: str, threads: int) -> None
 
 
 def _answer(
-    fit: Any, task: FitTask, environment: Environment, connection: Connection
+    fit: Any, task: CohortTask, environment: Environment, connection: Connection
 ) -> Finished | Failed:
     def should_stop() -> bool:
         return connection.poll() and isinstance(connection.recv(), Stop)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from service.domain.cost import Calibration
 from service.domain.jobs import Environment
-from service.engine.task import FitOutcome, FitTask
+from service.engine.task import CohortTask, FitOutcome
 from service.executors.port import OnEpoch, OnKept, ShouldStop
 
 _THREADS = 1
@@ -29,12 +29,12 @@ class InlineExecutor:
 
     def run(
         self,
-        task: FitTask,
+        task: CohortTask,
         on_epoch: OnEpoch,
         should_stop: ShouldStop,
         on_kept: OnKept = lambda _: None,
-    ) -> FitOutcome:
-        """Run a fit in the calling thread."""
+    ) -> tuple[FitOutcome, ...]:
+        """Run fits in the calling thread."""
         environment = self.start()
         from service.engine.training.fit import fit
 

@@ -1,4 +1,4 @@
-"""The port: where a fit runs. One executor trains one fit at a time; a worker holds one a slot."""
+"""The port: where fits run. An executor trains one cohort at a time; a worker holds one a slot."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol
 from service.domain.cost import Calibration
 from service.domain.history import EpochRecord
 from service.domain.jobs import Environment
-from service.engine.task import FitOutcome, FitTask
+from service.engine.task import CohortTask, FitOutcome
 
 OnEpoch = Callable[[tuple[EpochRecord, ...]], None]
 OnKept = Callable[[int], None]
@@ -24,19 +24,19 @@ class Executor(Protocol):
 
     def run(
         self,
-        task: FitTask,
+        task: CohortTask,
         on_epoch: OnEpoch,
         should_stop: ShouldStop,
         on_kept: OnKept = lambda _: None,
-    ) -> FitOutcome:
-        """Run a fit to its end.
+    ) -> tuple[FitOutcome, ...]:
+        """Run the fits of a cohort to their end; return one outcome a fit, in order.
 
         Args:
             task: what to fit.
             on_epoch: told each epoch's records, in the calling thread. What it raises ends the
-                fit at once and is raised here.
-            should_stop: asked at least once a second, in the calling thread; True ends the fit
-                after the epoch in progress ("cancelled"). What it raises ends the fit at once.
+                fits at once and is raised here.
+            should_stop: asked at least once a second, in the calling thread; True ends the fits
+                after the epoch in progress ("cancelled"). What it raises ends them at once.
             on_kept: told the epoch of each checkpoint that is durable, as `on_epoch`.
 
         Raises:

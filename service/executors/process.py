@@ -14,7 +14,7 @@ from multiprocessing.process import BaseProcess
 from service.domain.cost import Calibration
 from service.domain.errors import ChildDied, from_stored
 from service.domain.jobs import Environment
-from service.engine.task import FitOutcome, FitTask
+from service.engine.task import CohortTask, FitOutcome
 from service.executors import child
 from service.executors.port import OnEpoch, OnKept, ShouldStop
 
@@ -67,12 +67,12 @@ class ProcessExecutor:
 
     def run(
         self,
-        task: FitTask,
+        task: CohortTask,
         on_epoch: OnEpoch,
         should_stop: ShouldStop,
         on_kept: OnKept = lambda _: None,
-    ) -> FitOutcome:
-        """Send the fit to the child and relay what it tells."""
+    ) -> tuple[FitOutcome, ...]:
+        """Send the fits to the child and relay what it tells."""
         self.start()
         connection = self._connection
         assert connection is not None, "start() sets it"
@@ -95,9 +95,9 @@ class ProcessExecutor:
                         tick()
                     case child.Kept(epoch):
                         on_kept(epoch)
-                    case child.Finished(outcome):
+                    case child.Finished(outcomes):
                         ended = True
-                        return outcome
+                        return outcomes
                     case child.Failed(stored, trace):
                         ended = True
                         if trace:

@@ -12,7 +12,7 @@ from service.domain.datasets import Dataset, ReadOptions
 from service.domain.fit import FitSpec
 from service.domain.resolve import resolve
 from service.engine.tables.ingest import ingest
-from service.engine.task import FitTask, Source
+from service.engine.task import CohortTask, FitTask, Source
 
 
 def table(folder: Path, *, hole: bool = False) -> Source:
@@ -61,3 +61,8 @@ def task(source: Source, staging: Path, **changes: Any) -> FitTask:
         evaluations=(source,) * len(resolved.evaluate),
         staging=staging,
     )
+
+
+def alone(fit: FitTask) -> CohortTask:
+    """A cohort of one fit that keeps no checkpoints."""
+    return CohortTask(fits=(fit,))

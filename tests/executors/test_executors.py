@@ -16,7 +16,7 @@ from service.executors.inline import InlineExecutor
 from service.executors.port import Executor
 from service.executors.process import ProcessExecutor
 from tests.executors.executor_contract import CONTRACT, LONG
-from tests.executors.fits import table, task
+from tests.executors.fits import alone, table, task
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -58,7 +58,7 @@ def test_two_children_train_the_same_bits(executor: ProcessExecutor, tmp_path: P
         hashes = set()
         for number, each in enumerate((executor, other)):
             asked = task(source, tmp_path / str(number))
-            outcome = each.run(asked, lambda _: None, lambda: False)
+            (outcome,) = each.run(alone(asked), lambda _: None, lambda: False)
             assert outcome.fitted is not None
             hashes.add(outcome.fitted.weights_sha256)
     finally:
@@ -78,8 +78,10 @@ def test_a_killed_child_is_told_by_its_signal_and_the_next_fit_runs(
         os.kill(child, signal.SIGKILL)
 
     with pytest.raises(ChildDied, match="SIGKILL"):
-        executor.run(task(source, tmp_path / "endless", model=LONG), kill, lambda: False)
-    following = executor.run(task(source, tmp_path / "next"), lambda _: None, lambda: False)
+        executor.run(alone(task(source, tmp_path / "endless", model=LONG)), kill, lambda: False)
+    (following,) = executor.run(
+        alone(task(source, tmp_path / "next")), lambda _: None, lambda: False
+    )
     assert following.ending == "completed"
     assert executor.pid != child
 
@@ -93,5 +95,5 @@ def test_a_child_that_died_while_idle_is_replaced(
     assert child is not None
     os.kill(child, signal.SIGKILL)
     os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
-    outcome = executor.run(task(source, tmp_path / "next"), lambda _: None, lambda: False)
+    (outcome,) = executor.run(alone(task(source, tmp_path / "next")), lambda _: None, lambda: False)
     assert outcome.ending == "completed"
