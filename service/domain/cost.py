@@ -90,9 +90,13 @@ class Rates(Value):
 
 
 class Calibration(Rates):
-    """Rates measured in an environment."""
+    """Rates measured in an environment, and whether a fit's bits are free of its company there.
+
+    `alone_equals_packed` is what the engine found out about itself; False before it has looked.
+    """
 
     environment: Environment
+    alone_equals_packed: bool = False
 
 
 # Of one core of a server processor (AVX-512); for weighing cohorts against one another where

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from service.domain.cost import TYPICAL, Rates, expected_bytes
+from service.domain.cost import TYPICAL, Calibration, Rates, expected_bytes
 from service.domain.planned_fit import PlannedFit
 from service.domain.schema import Value
 from service.domain.window import TALLEST, height_of
@@ -57,7 +57,11 @@ class Plan(Value):
 
 
 def plan(
-    fits: Sequence[PlannedFit], *, slots: int, backend: str, calibration: Rates | None = None
+    fits: Sequence[PlannedFit],
+    *,
+    slots: int,
+    backend: str,
+    calibration: Calibration | None = None,
 ) -> Plan:
     """Return cohorts in which every fit trains once.
 
@@ -67,8 +71,8 @@ def plan(
         fits: what is to be trained.
         slots: how many cohorts train at once, at least 1.
         backend: "tensorflow" or "jax"; the window depends on it.
-        calibration: measured rates. Without them cohorts are weighed by typical ones, and the
-            plan tells no seconds.
+        calibration: measured rates. Without them cohorts are weighed by typical ones, the plan
+            tells no seconds, and no bits are promised to fits in company.
 
     Raises:
         ValueError: `slots` is below 1.
@@ -76,7 +80,7 @@ def plan(
     if slots < 1:
         raise ValueError(f"Expected at least 1 slot. Received {slots}.")
     packs = _spread(_Packer(fits, backend, calibration or TYPICAL), slots)
-    cohorts = tuple(_cohort(fits, pack, calibrated=calibration is not None) for pack in packs)
+    cohorts = tuple(_cohort(fits, pack, calibration) for pack in packs)
     held = sorted((cohort.expected_bytes for cohort in cohorts), reverse=True)
     return Plan(
         cohorts=cohorts,
@@ -87,29 +91,42 @@ def plan(
     )
 
 
-def _cohort(fits: Sequence[PlannedFit], pack: _Pack, *, calibrated: bool) -> Cohort:
+def _cohort(fits: Sequence[PlannedFit], pack: _Pack, calibration: Calibration | None) -> Cohort:
     own = [fits[place] for place in pack.places]
-    reason = _doubt(own[0], sum(fit.height for fit in own))
+    reason = _doubt(own, calibration)
     return Cohort(
         fits=pack.places,
         height=pack.height,
         bit_exact=reason is None,
         reason=reason,
-        expected_seconds=pack.seconds if calibrated else None,
+        expected_seconds=pack.seconds if calibration is not None else None,
         expected_bytes=expected_bytes(own, pack.height),
     )
 
 
-def _doubt(fit: PlannedFit, units: int) -> str | None:
-    """Return why a cohort's bits are not promised, or None; a fit stands for all of its key."""
+def _doubt(fits: Sequence[PlannedFit], calibration: Calibration | None) -> str | None:
+    """Return why a cohort's bits are not promised, or None."""
+    units = sum(fit.height for fit in fits)
+    max_seconds = fits[0].max_seconds
+    in_company = len(fits) > 1
+    if in_company and calibration is None:
+        return (
+            "The worker has not yet checked on this machine that a fit's bits do not depend on its "
+            "company; it does so when it has been idle for a while."
+        )
+    if in_company and calibration is not None and not calibration.alone_equals_packed:
+        return (
+            "On this machine the engine found that a fit's bits depend on its company; the same "
+            "plan gives the same bits again."
+        )
     if units > TALLEST:
         return (
             f"The first hidden layer has {units} units. Bits are known not to depend on company "
             f"up to {TALLEST} units; this fit trains alone, and again alone gives the same bits."
         )
-    if fit.max_seconds is not None:
+    if max_seconds is not None:
         return (
-            f"max_seconds={fit.max_seconds:g} may end the fit by the clock, and the epochs that "
+            f"max_seconds={max_seconds:g} may end the fit by the clock, and the epochs that "
             "it gets by then depend on the machine and on its company."
         )
     return None

@@ -18,6 +18,7 @@ from service.domain.window import TALLEST, height_of
 
 CALIBRATION = Calibration(
     environment=Environment(device="cpu", versions={"backend": "tensorflow"}),
+    alone_equals_packed=True,
     **TYPICAL.model_dump(),
 )
 
@@ -131,9 +132,19 @@ def test_a_lone_small_fit_is_as_high_as_the_window_begins(
 
 def test_a_fit_in_company_is_promised_the_bits_that_it_has_alone() -> None:
     fits = [fit(spec(hidden_units=units)) for units in (5, 9)]
-    (cohort,) = plan(fits, slots=1, backend="tensorflow").cohorts
+    (cohort,) = plan(fits, slots=1, backend="tensorflow", calibration=CALIBRATION).cohorts
     assert len(cohort.fits) == 2
     assert (cohort.bit_exact, cohort.reason) == (True, None)
+
+
+def test_nothing_is_promised_to_company_before_the_engine_has_checked_itself() -> None:
+    fits = [fit(spec(hidden_units=units)) for units in (5, 9)]
+    failed = CALIBRATION.model_copy(update={"alone_equals_packed": False})
+    for calibration, reason in ((None, "not yet checked"), (failed, "depend on its company")):
+        (cohort,) = plan(fits, slots=1, backend="tensorflow", calibration=calibration).cohorts
+        assert not cohort.bit_exact
+        assert reason in (cohort.reason or "")
+        assert plan(fits[:1], slots=1, backend="tensorflow", calibration=calibration).bit_exact
 
 
 def test_fits_taller_than_the_window_train_alone_and_say_so() -> None:

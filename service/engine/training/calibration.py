@@ -21,6 +21,7 @@ from service.engine.training.network import initial_weights
 from service.engine.training.objective import Objective
 from service.engine.training.program import EpochProgram, State
 from service.engine.training.rows import in_batches
+from service.engine.training.self_check import alone_equals_packed
 
 Clock = Callable[[], float]
 
@@ -86,6 +87,7 @@ def measure(environment: Environment) -> Calibration:
     draw = _quickest(lambda: seeding.dropout_mask(1, 1, 0, *_MASKED, 0.5), clock)
     return Calibration(
         environment=environment,
+        alone_equals_packed=alone_equals_packed(),
         epoch_seconds=epoch,
         step_seconds=step,
         multiply_add_seconds=multiply_add,
