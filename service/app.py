@@ -29,6 +29,7 @@ from service.api import (
 )
 from service.api.dependencies import Resources
 from service.api.edge import Edge
+from service.api.feeds import Feeds
 from service.api.surface import Surface, refuse_unknown_query
 from service.domain.datasets import BuiltinRequest, ReadOptions
 from service.domain.fit import FitSpec
@@ -72,10 +73,12 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await run_in_threadpool(settings.staging_dir.mkdir, parents=True, exist_ok=True)
         database = await run_in_threadpool(Database.open, settings.database_url)
+        feeds = Feeds(database, stopping)
         app.state.resources = Resources(
             settings=settings,
             database=database,
             predictors=Predictors(settings.storage_root),
+            feeds=feeds,
             stopping=stopping,
             children=anyio.CapacityLimiter(CHILDREN),
         )
@@ -83,6 +86,7 @@ def create_app(settings: Settings) -> FastAPI:
             yield
         finally:
             stopping.set()
+            await feeds.close()
             await run_in_threadpool(database.close)
 
     app = FastAPI(

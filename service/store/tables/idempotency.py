@@ -14,9 +14,7 @@ class IdempotencyKeyRow(Table):
     """The answer to a request that carried a key; without one only inside its own transaction."""
 
     __tablename__ = "idempotency_keys"
-    __table_args__ = (
-        CheckConstraint("(status IS NULL) = (body IS NULL)", name="answer_is_whole"),
-    )
+    __table_args__ = (CheckConstraint("(status IS NULL) = (body IS NULL)", name="answer_is_whole"),)
 
     # Who asked for what, so that two clients may choose the same key.
     scope: Mapped[str] = mapped_column(primary_key=True)
