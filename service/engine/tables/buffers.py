@@ -11,19 +11,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+# Arrow's names of numbers are numpy's, but for these.
+_DTYPES = {"double": "float64", "date32[day]": "int32", "timestamp[us, tz=UTC]": "int64"}
+
 
 def values_of(array: Any) -> NDArray[Any]:
-    """Return the values of an array of numbers, codes or booleans; under a null, anything.
+    """Return the values of an array of numbers, codes, dates or booleans; under a null, anything.
 
-    Numbers are a view, booleans a copy as uint8 0 and 1.
+    Dates are days, times are microseconds, both since 1970-01-01. Numbers are a view, booleans a
+    copy as uint8 0 and 1.
     """
     data = array.buffers()[1]
     if data is None or not len(array):
         return np.zeros(len(array), dtype=np.uint8)
     if array.type.bit_width == 1:
         return _bits(data, array.offset, len(array))
-    # Arrow's names of numbers are numpy's, but for the double's.
-    dtype = np.dtype({"double": "float64"}.get(str(array.type), str(array.type)))
+    dtype = np.dtype(_DTYPES.get(str(array.type), str(array.type)))
     return np.frombuffer(data, dtype, count=len(array), offset=array.offset * dtype.itemsize)
 
 
