@@ -81,9 +81,12 @@ def _sqlite() -> Finding:
 
 
 def _database(url: str) -> Iterator[Finding]:
-    path = Path(make_url(url).database or "")
-    if not path.exists():
-        detail = f"{path} is made by `fitpoint serve`"
+    address = make_url(url)
+    is_file = address.get_backend_name() == "sqlite"
+    # It may hold a password, which is not shown.
+    place = address.database if is_file else address.render_as_string()
+    if is_file and not Path(address.database or "").exists():
+        detail = f"{place} is made by `fitpoint serve`"
         yield Finding(subject="database", works=True, detail=detail)
         return
     try:
@@ -96,7 +99,8 @@ def _database(url: str) -> Iterator[Finding]:
     except FitpointError as error:
         yield Finding(subject="database", works=False, detail=error.detail)
         return
-    detail = f"{path}, journal mode {about['journal_mode']}"
+    kind = f"journal mode {about['journal_mode']}" if is_file else f"version {about['version']}"
+    detail = f"{place}, {kind}"
     yield Finding(subject="database", works=True, detail=detail)
     if current == head:
         yield Finding(subject="schema", works=True, detail=f"{current}, as this version needs")

@@ -41,7 +41,10 @@ class Settings(BaseSettings):
     )
     database_url: str = Field(
         default_factory=lambda data: f"sqlite:///{data['data_dir'] / 'fitpoint.sqlite'}",
-        description="Where jobs, histories and models are remembered: a `sqlite:///` URL.",
+        description=(
+            "Where jobs, histories and models are remembered: a `sqlite:///` or "
+            "`postgresql://` URL."
+        ),
     )
     storage_url: str = Field(
         default_factory=lambda data: data["data_dir"].as_uri(),
@@ -81,8 +84,11 @@ class Settings(BaseSettings):
     @field_validator("database_url")
     @classmethod
     def _database(cls, value: str) -> str:
-        if not value.startswith("sqlite:///"):
-            raise ValueError("Expected a URL that begins with sqlite:///, then the file's path.")
+        if not value.startswith(("sqlite:///", "postgresql://")):
+            raise ValueError(
+                "Expected a URL that begins with sqlite:///, then the file's path, or "
+                "postgresql://user:password@host/name."
+            )
         return value
 
     @field_validator("storage_url")

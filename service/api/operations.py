@@ -91,7 +91,7 @@ def check_ready(resources: ResourcesOf) -> Response:
     with resources.database.read() as s:
         alive = workers.alive(s)
     degraded = [] if alive else ["No worker is alive: jobs are accepted and wait."]
-    if (mode := resources.database.about()["journal_mode"]) != "wal":
+    if (mode := resources.database.about().get("journal_mode", "wal")) != "wal":
         degraded.append(
             f"SQLite's journal mode is {mode}: writers and readers wait for each other."
         )

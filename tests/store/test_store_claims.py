@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import inspect, text
 
 from service.domain.errors import (
     CancelRequested,
@@ -49,12 +49,12 @@ FENCED: dict[str, Write] = {
 def dump(database: Database) -> list[str]:
     """Return every row of every table."""
     with database.read() as s:
-        tables = s.scalars(text("SELECT name FROM sqlite_master WHERE type = 'table'")).all()
-        return [
+        tables = inspect(s.connection()).get_table_names()
+        return sorted(
             f"{table}: {row}"
             for table in tables
             for row in s.execute(text(f"SELECT * FROM {table}")).all()
-        ]
+        )
 
 
 def told(database: Database, job_id: str) -> list[str]:
