@@ -6,6 +6,7 @@ ask whether their argument is a Series: 0.6 s and 50 MB that the API process mus
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,18 @@ def positions(rows: NDArray[np.int64]) -> Any:
 
     buffer = pa.py_buffer(np.ascontiguousarray(rows, dtype=np.int64))
     return pa.Array.from_buffers(pa.int64(), len(rows), [None, buffer])
+
+
+def text_array(cells: Sequence[str | None]) -> Any:
+    """Return text cells as an Arrow string array, None where missing."""
+    import pyarrow as pa
+
+    encoded = [b"" if cell is None else cell.encode() for cell in cells]
+    offsets = np.zeros(len(cells) + 1, dtype=np.int32)
+    np.cumsum([len(cell) for cell in encoded], out=offsets[1:])
+    valid = np.packbits([cell is not None for cell in cells], bitorder="little")
+    buffers = [pa.py_buffer(part) for part in (valid, offsets, b"".join(encoded))]
+    return pa.Array.from_buffers(pa.string(), len(cells), buffers)
 
 
 def _bits(buffer: Any, offset: int, count: int) -> NDArray[np.uint8]:

@@ -102,7 +102,7 @@ def _reading(
         )
         for plan in plans
     )
-    na = tuple(options.na)
+    na = tuple(word.strip(" \t") for word in options.na)
     if isinstance(upload, CsvSource):
         return Reading(
             format="csv.gz" if upload.is_gzip else "csv",
