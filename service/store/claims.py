@@ -17,7 +17,7 @@ from service.store import epochs, evaluations, events, jobs, logs, models
 from service.store.encoding import words_for_floats
 from service.store.fence import Held, held, lease_lost, leave_running, require_held
 from service.store.job_rows import is_state
-from service.store.rescue import child_died, rescue, retry_later
+from service.store.rescue import child_died, park, rescue, retry_later, worker_died
 from service.store.sessions import WriteSession, clock_of, lock_catalogue
 from service.store.tables import JobRow
 
@@ -31,12 +31,14 @@ __all__ = [
     "finish_replay",
     "heartbeat",
     "log",
+    "park",
     "record_epochs",
     "record_plan",
     "release",
     "rescue",
     "retry_later",
     "succeed",
+    "worker_died",
 ]
 
 # Six heartbeats of 5 s.

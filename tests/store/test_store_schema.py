@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event, text, update
+from sqlalchemy import event, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from service.domain.errors import Unavailable
-from service.store import claims, migrations
+from service.store import claims, ids, jobs, migrations, models
 from service.store.database import Database
 from service.store.tables import EventRow, JobRow, Table
 from tests.store import samples
@@ -215,10 +215,12 @@ def test_a_folder_with_percent_signs_is_found(tmp_path: Path) -> None:
 
 
 def test_rows_that_point_nowhere_undo_the_migration(sqlite_database: Database) -> None:
-    job = samples.submit(sqlite_database)
-    with pytest.raises(Unavailable, match="events"), sqlite_database.alter() as connection:
-        connection.execute(text("DELETE FROM jobs"))
-    assert samples.get(sqlite_database, job.id).id == job.id
+    with sqlite_database.write() as s:
+        job = jobs.submit(s, samples.new_job(samples.register(s).id))
+    with pytest.raises(Unavailable, match="job_datasets"), sqlite_database.alter() as connection:
+        connection.execute(text("DELETE FROM datasets"))
+    with sqlite_database.read() as read:
+        assert jobs.datasets_of(read, job.id).keys() == {"digits"}
 
 
 def test_a_row_that_points_nowhere_is_refused(database: Database) -> None:
@@ -280,17 +282,22 @@ def test_a_row_that_points_nowhere_is_refused(database: Database) -> None:
 def test_the_database_itself_refuses_a_job_that_contradicts_itself(
     database: Database, values: dict[str, Any], constraint: str
 ) -> None:
-    job = samples.submit(database)
+    samples.submit(database)
+    with database.write() as s:
+        row = s.execute(select(JobRow.__table__)).mappings().one()
+    other = ids.new_id("job", samples.NOW, row["id"])
     with pytest.raises(IntegrityError, match=constraint), database.write() as s:
-        s.execute(update(JobRow).where(JobRow.id == job.id).values(values))
-    assert samples.get(database, job.id) == job
+        s.execute(insert(JobRow), [{**row, **values, "id": other}])
+    with database.read() as read:
+        assert samples.states(read) == {"queued": 1}
 
 
 def test_the_database_itself_keeps_events_tokens_and_ends(database: Database) -> None:
     job_id, token = samples.submit_and_claim(database)
     with pytest.raises(IntegrityError, match="append-only"), database.write() as s:
         s.execute(update(EventRow).values(what="trial"))
-    with pytest.raises(IntegrityError, match="only grow"), database.write() as s:
+    with pytest.raises(IntegrityError, match="only grow"), database.write() as s:  # noqa: PT012
+        claims.release(s, job_id, token)
         s.execute(update(JobRow).values(lease_token=0, attempt=0))
     with database.write() as s:
         samples.succeed(s, job_id, token)
@@ -303,6 +310,74 @@ def test_the_database_itself_keeps_events_tokens_and_ends(database: Database) ->
                 "SELECT job_id, token, what, at, data FROM events WHERE what = 'done'"
             )
         )
+
+
+LEASE = {"lease_owner": "wrk_b", "lease_until": 9.0, "lease_clock": "boot-1"}
+NO_LEASE = dict.fromkeys(LEASE)
+ENDED = {**NO_LEASE, "finished_at": samples.NOW}
+
+
+@pytest.mark.parametrize(
+    ("state", "values", "why"),
+    [
+        ("queued", {**ENDED, "state": "succeeded", "model_sha256": "x"}, "runs by a claim"),
+        ("queued", {**ENDED, "state": "failed", "error_code": "x", "error": {}}, "by a claim"),
+        ("queued", {**LEASE, "state": "running", "attempt": 1}, "runs by a claim"),
+        ("queued", {**LEASE, "state": "running", "lease_token": 1}, "runs by a claim"),
+        ("running", {"lease_token": 2}, "held job is not claimed"),
+        ("running", {"lease_owner": "wrk_b"}, "held job is not claimed"),
+        ("asked", {"cancel_requested_at": None}, "cancel is kept"),
+        ("asked", {**NO_LEASE, "state": "queued", "cancel_requested_at": None}, "cancel is kept"),
+        ("asked", {**NO_LEASE, "state": "queued"}, "ck_jobs_cancel_is_kept"),
+        ("asked", {**ENDED, "state": "succeeded", "model_sha256": "x"}, "ck_jobs_cancel_is_kept"),
+    ],
+)
+def test_the_database_itself_refuses_what_the_state_machine_does_not_know(
+    database: Database, state: str, values: dict[str, Any], why: str
+) -> None:
+    job_id = samples.submit(database).id
+    if state != "queued":
+        samples.claim(database)
+    if state == "asked":
+        with database.write() as s:
+            jobs.request_cancel(s, job_id)
+    before = samples.get(database, job_id)
+    with pytest.raises(IntegrityError, match=why), database.write() as s:
+        s.execute(update(JobRow).values(values))
+    assert samples.get(database, job_id) == before
+
+
+def test_the_database_itself_keeps_histories_models_ends_and_unfinished_jobs(
+    database: Database,
+) -> None:
+    job_id, token = samples.submit_and_claim(database)
+    with database.write() as s:
+        claims.record_epochs(s, job_id, token, [samples.record(1)], samples.progress(1))
+    for why, statement in (
+        ("histories are append-only", "UPDATE epochs SET seconds = 1"),
+        (
+            "epoch is missing",
+            "INSERT INTO epochs (job_id, trial, fold, epoch, attempt, seconds, samples_per_second,"
+            " metrics) SELECT job_id, trial, fold, 3, attempt, seconds, samples_per_second, metrics"
+            " FROM epochs",
+        ),
+        (
+            "epoch is missing",
+            "INSERT INTO epochs (job_id, trial, fold, epoch, attempt, seconds, samples_per_second,"
+            " metrics) SELECT job_id, 2, fold, 2, attempt, seconds, samples_per_second, metrics"
+            " FROM epochs",
+        ),
+        ("not removed", "DELETE FROM jobs"),
+        (
+            "not done",
+            "INSERT INTO events (job_id, token, what, at, data)"
+            " SELECT job_id, token, 'done', at, data FROM events WHERE what = 'epoch'",
+        ),
+    ):
+        with pytest.raises(IntegrityError, match=why), database.write() as s:
+            s.execute(text(statement))
+    with pytest.raises(IntegrityError, match="succeeded job"), database.write() as s:
+        models.publish(s, job_id, "m", samples.fitted_model())
 
 
 @pytest.mark.parametrize("statement", ["claim", "rescue"])
