@@ -45,8 +45,22 @@ class FittedRecipe(Value):
         """
         read: set[str] = set()
         for name in self.outputs:
-            read |= self._origins(name, len(self.steps))
+            read |= self._reached(name)
         return tuple(name for name in self.inputs if name in read)
+
+    def origins(self, output: str) -> tuple[str, ...]:
+        """Return the raw columns that an output is computed from, in the order of `inputs`."""
+        read = self._reached(output)
+        return tuple(name for name in self.inputs if name in read)
+
+    def _reached(self, output: str) -> set[str]:
+        pending = {output}
+        for step in reversed(self.steps):
+            written = {wanted for wanted in pending if step.writes(wanted)}
+            pending -= written
+            for wanted in written:
+                pending.update(step.reads(wanted))
+        return pending
 
     def to_json(self) -> str:
         """Return the recipe as JSON; every float survives the way there and back to the bit."""
@@ -60,12 +74,3 @@ class FittedRecipe(Value):
             ValueError: the text is none that `to_json` wrote.
         """
         return cls.model_validate_json(text)
-
-    def _origins(self, name: str, stage: int) -> set[str]:
-        pending = {name}
-        for step in reversed(self.steps[:stage]):
-            written = {wanted for wanted in pending if step.writes(wanted)}
-            pending -= written
-            for wanted in written:
-                pending.update(step.reads(wanted))
-        return pending
