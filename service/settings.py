@@ -66,6 +66,17 @@ class Settings(BaseSettings):
     max_body_bytes: ByteSize = Field(
         default=ByteSize(8 * 2**20), gt=0, description="The largest JSON body, such as `8MiB`."
     )
+    min_free_bytes: ByteSize | None = Field(
+        default=None,
+        ge=0,
+        description="With less free on a disk, uploads and jobs are refused; predictions go on.",
+    )
+    ballast_bytes: ByteSize = Field(
+        default=ByteSize(64 * 2**20),
+        ge=0,
+        description="Kept beside the database, and let go when its disk is full so that jobs can "
+        "end.",
+    )
     trusted_network: bool = Field(
         default=False,
         description="`1` lets `serve` listen beyond loopback although it asks for no key.",

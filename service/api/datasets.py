@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import TypeAdapter, ValidationError
 from starlette.concurrency import run_in_threadpool
 
+from service.api.admission import Room
 from service.api.answers import answer, resource
 from service.api.bodies import JSON, MULTIPART, is_json, media_type, parse, unsupported
 from service.api.dependencies import After, DatabaseOf, Limit, Reference, Resources, ResourcesOf
@@ -67,7 +68,8 @@ _UPLOAD = {
     "",
     status_code=201,
     response_model=DatasetView,
-    responses=problems(409),
+    responses=problems(409, 507),
+    dependencies=[Room],
     openapi_extra=_UPLOAD,
 )
 async def create_dataset(request: Request, resources: ResourcesOf, key: Key = None) -> Response:
