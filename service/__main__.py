@@ -126,14 +126,18 @@ def migrate() -> None:
 
 
 @app.command()
-def doctor() -> None:
+def doctor(
+    audit: Annotated[
+        bool, typer.Option("--audit", help="Look at what is stored instead: its invariants.")
+    ] = False,
+) -> None:
     """Check this installation; one line each, status 1 where something would not work."""
     settings = _settings()
 
-    from service.doctor import examine
+    from service import doctor
 
     failed = 0
-    for finding in examine(settings):
+    for finding in doctor.audit(settings) if audit else doctor.examine(settings):
         mark = {True: "ok  ", False: "FAIL"}[finding.works]
         typer.echo(f"{mark}  {finding.subject:<10}  {finding.detail}")
         failed += not finding.works
