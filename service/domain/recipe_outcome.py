@@ -23,10 +23,15 @@ class Surviving(Value):
 
     `exact` is True when preparing the recipe on every row of the dataset leaves exactly these.
     Preparing it on some of the rows may leave fewer: a column may be constant there.
+
+    `read` are the raw columns that these are computed from, in the dataset's order, and `gapless`
+    those of them in which a missing value would reach the network.
     """
 
     names: tuple[str, ...]
     exact: bool
+    read: tuple[str, ...]
+    gapless: tuple[str, ...]
 
 
 def predictors_after(
@@ -64,7 +69,14 @@ def predictors_after(
         alive = after.columns
         _require_width(len(alive), stage)
     _require_fit(alive, len(columns))
-    return Surviving(names=tuple(alive), exact=exact)
+    read = frozenset().union(*(column.sources for column in alive.values()))
+    gapless = frozenset().union(*(column.open_gaps for column in alive.values()))
+    return Surviving(
+        names=tuple(alive),
+        exact=exact,
+        read=tuple(column.name for column in columns if column.name in read),
+        gapless=tuple(column.name for column in columns if column.name in gapless),
+    )
 
 
 def require_numeric(kinds: Mapping[str, Kind]) -> None:

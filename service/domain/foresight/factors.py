@@ -11,6 +11,7 @@ from service.domain.foresight.standing import (
     Standing,
     Standings,
     changed,
+    computed,
     foreseen,
     joined,
     refused,
@@ -36,7 +37,7 @@ def _dummy(
                 name,
                 stage,
             )
-        new = Standing(kind="numeric", n_missing=column.n_missing, low=0.0)
+        new = replace(computed(column), low=0.0)
         made += [
             (dummy, new)
             for dummy in dummy_names(name, levels, ordered=column.ordered, one_hot=step.one_hot)
@@ -75,9 +76,10 @@ def _longer(
             )
         longer = None if levels is None else (*levels, step.new_level)
         column = replace(column, levels=longer)
-        if isinstance(step, Unknown) and column.n_missing != 0:
-            unique = column.n_unique + 1 if column.n_unique is not None else None
-            column = replace(column.lacking(0), n_unique=unique)
+        if isinstance(step, Unknown):
+            more = int(column.n_missing != 0)
+            unique = column.n_unique + more if column.n_unique is not None else None
+            column = replace(column.filled(0), n_unique=unique)
         new[name] = column
     return Foreseen(columns=changed(columns, new))
 
@@ -119,6 +121,8 @@ def _discretize(
             n_missing=0,
             levels=(*missing, *numbered(step.num_breaks, prefix)),
             levels_exact=False,
+            sources=column.sources,
+            open_gaps=frozenset() if lacks else column.open_gaps,
         )
     return Foreseen(columns=changed(columns, new), exact=exact)
 
@@ -131,9 +135,9 @@ def _date(
     for name in names:
         for feature in step.features:
             named = step.label and feature in ("dow", "month")
-            new = Standing(
+            new = replace(
+                computed(columns[name]),
                 kind="nominal" if named else "numeric",
-                n_missing=columns[name].n_missing,
                 levels=step.words(feature) if named else None,
                 ordered=named and step.ordinal,
             )

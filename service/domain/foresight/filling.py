@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from service.domain.foresight.standing import Foreseen, Standing, Standings, changed, foreseen
 from service.domain.recipe import (
     ImputeKnn,
@@ -36,11 +38,14 @@ def _by_others(
     stage: Stage,
     _: int | None,
 ) -> Foreseen:
-    stage.others(step, "impute_with", "all_predictors")
-    # A gap may stay where the other columns have one too.
-    return Foreseen(
-        columns=changed(columns, {name: _filled(columns[name], None) for name in names})
-    )
+    others = stage.others(step, "impute_with", "all_predictors")
+    read = frozenset().union(*(columns[name].sources for name in others))
+    new = {}
+    for name in names:
+        # A gap may stay where the other columns have one too.
+        filled = _filled(columns[name], None if columns[name].n_missing else 0)
+        new[name] = replace(filled, sources=filled.sources | read)
+    return Foreseen(columns=changed(columns, new))
 
 
 @foreseen.register
@@ -53,6 +58,4 @@ def _lower(
 
 def _filled(column: Standing, n_missing: int | None) -> Standing:
     # Where there is nothing, nothing is filled in.
-    if not column.n_missing or column.n_unique == 0:
-        return column
-    return column.lacking(n_missing)
+    return column if column.n_unique == 0 else column.filled(n_missing)

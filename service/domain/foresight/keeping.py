@@ -9,8 +9,8 @@ from service.domain.foresight.standing import (
     Standing,
     Standings,
     changed,
+    computed,
     foreseen,
-    gaps_of,
     require_complete,
     without,
 )
@@ -155,9 +155,11 @@ def _moved(
 def _spatialsign(
     step: SpatialSign, names: tuple[str, ...], columns: Standings, _: Stage, __: int | None
 ) -> Foreseen:
-    shared = gaps_of(*(columns[name] for name in names)) if not step.na_rm else None
+    shared = computed(*(columns[name] for name in names))
     new = {
-        name: Standing(kind="numeric", n_missing=columns[name].n_missing if step.na_rm else shared)
+        name: replace(shared, n_missing=columns[name].n_missing, open_gaps=columns[name].open_gaps)
+        if step.na_rm
+        else shared
         for name in names
     }
     return Foreseen(columns=changed(columns, new))

@@ -7,8 +7,8 @@ from service.domain.foresight.standing import (
     Foreseen,
     Standing,
     Standings,
+    computed,
     foreseen,
-    gaps_of,
     joined,
     refused,
     require_complete,
@@ -27,7 +27,7 @@ def _pca(
     require_complete(step.step, names, columns)
     most = len(names) if n_rows is None else min(len(names), n_rows)
     count = most if step.threshold is not None else min(step.num_comp, most)
-    new = Standing(kind="numeric", n_missing=gaps_of(*(columns[name] for name in names)))
+    new = computed(*(columns[name] for name in names))
     left = columns if step.keep_original_cols else without(columns, names)
     made = [(name, new) for name in numbered(count, step.prefix)]
     return Foreseen(
@@ -59,7 +59,7 @@ def _basis(
                 name,
                 stage,
             )
-        new = Standing(kind="numeric", n_missing=column.n_missing)
+        new = computed(column)
         namer = spline_names if isinstance(step, NaturalSpline) else polynomial_names
         made += [(made_name, new) for made_name in namer(name, size)]
     return Foreseen(columns=joined(step.step, without(columns, names), made))
@@ -73,7 +73,7 @@ def _ratio(
     made = [
         (
             ratio_name(top, bottom),
-            Standing(kind="numeric", n_missing=gaps_of(columns[top], columns[bottom])),
+            computed(columns[top], columns[bottom]),
         )
         for bottom in below
         for top in names
@@ -90,7 +90,7 @@ def _interact(
     made = [
         (
             step.sep.join(term),
-            Standing(kind="numeric", n_missing=gaps_of(*(columns[name] for name in term))),
+            computed(*(columns[name] for name in term)),
         )
         for term in stage.interactions(step)
     ]

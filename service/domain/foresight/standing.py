@@ -18,7 +18,8 @@ class Standing:
     """One predictor; what no profile tells is None.
 
     `n_unique` counts distinct values that are not missing, `low` is the smallest. `levels` are a
-    nominal one's, at most these when not `levels_exact`.
+    nominal one's, at most these when not `levels_exact`. `sources` are the raw columns that it is
+    computed from, `open_gaps` those of them whose gaps would be gaps of it.
     """
 
     kind: Kind
@@ -29,10 +30,13 @@ class Standing:
     levels: tuple[str, ...] | None = None
     levels_exact: bool = True
     ordered: bool = False
+    sources: frozenset[str] = frozenset()
+    open_gaps: frozenset[str] = frozenset()
 
-    def lacking(self, n_missing: int | None) -> Standing:
-        """Return the same with other gaps, whose filling may have made other counts."""
-        return replace(self, n_missing=n_missing, top_counts=None)
+    def filled(self, n_missing: int | None) -> Standing:
+        """Return the same with its gaps filled in, but for so many."""
+        top_counts = self.top_counts if self.n_missing == 0 else None
+        return replace(self, n_missing=n_missing, top_counts=top_counts, open_gaps=frozenset())
 
 
 Standings = Mapping[str, Standing]
@@ -83,6 +87,18 @@ def standing_of(column: Column) -> Standing:
         low=column.min,
         levels=column.levels,
         ordered=column.type == "ordered",
+        sources=frozenset((column.name,)),
+        open_gaps=frozenset((column.name,)),
+    )
+
+
+def computed(*columns: Standing) -> Standing:
+    """Return what is known of numbers that are computed from columns, row by row."""
+    return Standing(
+        kind="numeric",
+        n_missing=_gaps_of(columns),
+        sources=frozenset().union(*(column.sources for column in columns)),
+        open_gaps=frozenset().union(*(column.open_gaps for column in columns)),
     )
 
 
@@ -107,7 +123,7 @@ def joined(step: str, columns: Standings, made: list[tuple[str, Standing]]) -> d
     return {**columns, **dict(made)}
 
 
-def gaps_of(*columns: Standing) -> int | None:
+def _gaps_of(columns: tuple[Standing, ...]) -> int | None:
     """Return the gaps of what is computed from columns: at least the largest of theirs."""
     known = [column.n_missing for column in columns if column.n_missing is not None]
     some = max(known, default=0)

@@ -48,6 +48,13 @@ class FittedRecipe(Value):
             read |= self._reached(name)
         return tuple(name for name in self.inputs if name in read)
 
+    @cached_property
+    def takes_new_levels(self) -> tuple[str, ...]:
+        """The nominal inputs in which a level that training rows did not have has its place."""
+        return tuple(
+            name for name in self.levels if any(step.takes_new_levels(name) for step in self.steps)
+        )
+
     def origins(self, output: str) -> tuple[str, ...]:
         """Return the raw columns that an output is computed from, in the order of `inputs`."""
         read = self._reached(output)

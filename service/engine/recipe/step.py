@@ -93,6 +93,10 @@ class FittedStep(Value):
         """Return whether a nominal column which the step writes is ordered, whatever it was."""
         return False
 
+    def takes_new_levels(self, name: str) -> bool:  # noqa: ARG002
+        """Return whether the step gives a level that training rows did not have its place."""
+        return False
+
     def keeps(self, before: View) -> NDArray[np.bool_] | None:  # noqa: ARG002
         """Return which training rows the step leaves for those after it, None for all."""
         return None

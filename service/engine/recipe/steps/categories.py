@@ -47,6 +47,10 @@ class NovelLevel(_Relevelled):
 
     step: Literal["novel"] = "novel"
 
+    def takes_new_levels(self, name: str) -> bool:
+        """Return whether the step gives a level that training rows did not have its place."""
+        return name in self.levels_of
+
     def codes(self, name: str, before: View) -> Codes:
         """Return the 0-based levels after the step of a nominal column which it writes."""
         codes = before.codes(name)
@@ -72,6 +76,10 @@ class OtherLevel(_Relevelled):
     step: Literal["other"] = "other"
     # For each level before the step its place after it.
     places: dict[str, tuple[int, ...]]
+
+    def takes_new_levels(self, name: str) -> bool:
+        """Return whether the step gives a level that training rows did not have its place."""
+        return name in self.levels_of
 
     def codes(self, name: str, before: View) -> Codes:
         """Return the 0-based levels after the step of a nominal column which it writes."""
