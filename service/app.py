@@ -13,7 +13,11 @@ from starlette.concurrency import run_in_threadpool
 import service
 from service.api import (
     aliases,
+    dataset_counts,
+    dataset_files,
+    dataset_plots,
     dataset_rows,
+    dataset_splits,
     datasets,
     docs,
     handlers,
@@ -40,11 +44,25 @@ from service.store.database import Database
 # Children that read uploads or prepare recipes at once; each may take gigabytes.
 CHILDREN = 2
 
-_ROUTERS = (datasets, dataset_rows, recipes, jobs, job_history, job_events, models, predictions)
+_ROUTERS = (
+    datasets,
+    dataset_rows,
+    dataset_counts,
+    dataset_plots,
+    dataset_files,
+    dataset_splits,
+    recipes,
+    jobs,
+    job_history,
+    job_events,
+    models,
+    predictions,
+)
 _DESCRIBED = (
     FitSpec,
     BuiltinRequest,
     ReadOptions,
+    dataset_splits.SplitBody,
     recipes.PreviewBody,
     aliases.AliasBody,
     models.SummaryView,

@@ -8,12 +8,15 @@ from service.domain.datasets import DEFAULT_NA, Reading
 from service.domain.schema import Value
 
 
+Part = Literal["training", "testing"]
+
+
 class SplitPart(Value):
     """Which rows of which dataset: the same request with the same `seed` takes the same ones."""
 
     dataset: str
     name: str
-    part: Literal["training", "testing"]
+    part: Part
     prop: float
     strata: str | None
     seed: int

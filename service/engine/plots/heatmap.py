@@ -53,8 +53,9 @@ def heatmap(
         return render(drawn, fmt)
     from matplotlib.colors import LinearSegmentedColormap
 
-    colours = LinearSegmentedColormap.from_list("correlation", [ORANGE, "white", BLUE])
-    colours.set_bad(GRID)
+    colours = LinearSegmentedColormap.from_list(
+        "correlation", [ORANGE, "white", BLUE]
+    ).with_extremes(bad=GRID)
     mesh = axes.pcolormesh(
         np.ma.masked_invalid(r),
         cmap=colours,
