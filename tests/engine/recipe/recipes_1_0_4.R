@@ -27,7 +27,11 @@ holes <- function(data, every) {
 }
 gaps <- c(a = 7, b = 9, k = 5, f = 11, o = 13)
 train_na <- holes(train, gaps); new_na <- holes(new, c(a = 3, k = 4, f = 2))
-nums <- c("a", "b", "c", "d")
+# The training table with more gaps: R's gower takes its ranges from both tables, ours are the training table's.
+near <- train_na
+near$a[c(2, 4, 17)] <- NA; near$k[c(3, 9)] <- NA; near$f[c(5, 6, 30)] <- NA
+strange <- new
+strange$f <- factor(c("red", "purple", NA, "green", "dark blue"))
 cases <- list(
   normalize = list(F, function(r) r |> step_normalize(a, b)),
   range = list(F, function(r) r |> step_range(a, b, min = -1, max = 2)),
@@ -58,6 +62,11 @@ cases <- list(
   impute_median = list(T, function(r) r |> step_impute_median(a, b, k)),
   impute_mode = list(T, function(r) r |> step_impute_mode(f)),
   impute_linear = list(T, function(r) r |> step_impute_linear(a, k, impute_with = imp_vars(c, d, g))),
+  impute_knn = list(T, function(r) r |> step_impute_knn(a, k, neighbors = 3, impute_with = imp_vars(a, b, c, g, o, k)), near),
+  impute_knn_factor = list(T, function(r) r |> step_impute_knn(f, neighbors = 1, impute_with = imp_vars(b, c, k, g)), near),
+  novel_new = list(F, function(r) r |> step_novel(f) |> step_unknown(f) |> step_dummy(f), strange),
+  other_new = list(F, function(r) r |> step_other(f, threshold = .2) |> step_dummy(f), strange),
+  unknown_new = list(F, function(r) r |> step_unknown(f) |> step_dummy(f), strange),
   discretize = list(F, function(r) r |> step_discretize(a, b, min_unique = 5)),
   discretize_missing = list(T, function(r) r |> step_discretize(a, num_breaks = 3, min_unique = 4, options = list(prefix = "cut"))),
   ns = list(F, function(r) r |> step_ns(a, b)),
@@ -87,7 +96,8 @@ columns <- function(data) lapply(as.list(as.data.frame(data)), column)
 results <- lapply(cases, function(case) {
   rec <- suppressWarnings(prep(case[[2]](recipe(y ~ ., data = if (case[[1]]) train_na else train))))
   list(gaps = case[[1]], training = columns(bake(rec, NULL)),
-       new = columns(suppressWarnings(bake(rec, if (case[[1]]) new_na else new))))
+       new = columns(suppressWarnings(bake(rec, if (length(case) > 2) case[[3]] else if (case[[1]]) new_na else new))),
+       new_data = if (length(case) > 2) columns(case[[3]]))
 })
 out <- list(r = R.version.string, recipes = as.character(packageVersion("recipes")),
   train = columns(train), new = columns(new), train_na = columns(train_na), new_na = columns(new_na), cases = results)

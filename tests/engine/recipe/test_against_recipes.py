@@ -88,6 +88,35 @@ RECIPES: dict[str, list[dict[str, Any]]] = {
     "impute_linear": [
         {"step": "impute_linear", "columns": ["a", "k"], "impute_with": ["c", "d", "g"]}
     ],
+    "impute_knn": [
+        {
+            "step": "impute_knn",
+            "columns": ["a", "k"],
+            "neighbors": 3,
+            "impute_with": ["a", "b", "c", "g", "o", "k"],
+        }
+    ],
+    "impute_knn_factor": [
+        {
+            "step": "impute_knn",
+            "columns": "f",
+            "neighbors": 1,
+            "impute_with": ["b", "c", "k", "g"],
+        }
+    ],
+    "novel_new": [
+        {"step": "novel", "columns": "f"},
+        {"step": "unknown", "columns": "f"},
+        {"step": "dummy", "columns": "f"},
+    ],
+    "other_new": [
+        {"step": "other", "columns": "f", "threshold": 0.2},
+        {"step": "dummy", "columns": "f"},
+    ],
+    "unknown_new": [
+        {"step": "unknown", "columns": "f"},
+        {"step": "dummy", "columns": "f"},
+    ],
     "discretize": [{"step": "discretize", "columns": ["a", "b"], "min_unique": 5}],
     "discretize_missing": [
         {"step": "discretize", "columns": "a", "num_breaks": 3, "min_unique": 4, "prefix": "cut"}
@@ -178,7 +207,7 @@ def assert_same(
 def test_the_step_gives_the_names_and_the_numbers_of_r(case: str) -> None:
     expected = R["cases"][case]
     gaps = "_na" if expected["gaps"] else ""
-    training, new = source(R[f"train{gaps}"]), source(R[f"new{gaps}"])
+    training, new = source(R[f"train{gaps}"]), source(expected.get("new_data") or R[f"new{gaps}"])
     recipe = TypeAdapter(Recipe).validate_python(RECIPES[case])
     fitted = learn(recipe, training, [name for name in training.types if name != "y"])
     in_order = list(expected["training"])
