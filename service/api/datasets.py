@@ -144,11 +144,11 @@ async def _register(
     resources: Resources, once: Once, name: str, ingest: Callable[[], Ingested]
 ) -> Response:
     """Parse, then register: the file first, the row second."""
-    earlier = await run_in_threadpool(once.earlier, resources.database)
+    # Asked before the work is done; the database has the last word after it.
+    refuse = partial(refuse_taken, resources.database, name)
+    earlier = await run_in_threadpool(once.earlier, resources.database, refuse)
     if earlier is not None:
         return earlier
-    # Asked before the work is done; the database has the last word after it.
-    await run_in_threadpool(refuse_taken, resources.database, name)
     with placed("body"):
         ingested = await resources.in_child(ingest)
 

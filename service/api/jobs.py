@@ -79,7 +79,7 @@ class DryRun(BaseModel):
     response_model=JobView,
     responses={
         200: {"model": JobView | DryRun, "description": "Nothing was queued: dry run, or reused"},
-        **problems(409, 507),
+        **problems(409),
     },
     openapi_extra=describe(FitSpec, **_EXAMPLES),
 )
@@ -167,7 +167,7 @@ def cancel_job(database: DatabaseOf, j: Reference) -> Response:
     "/{j}/retry",
     status_code=202,
     response_model=JobView,
-    responses=problems(404, 409, 507),
+    responses=problems(404, 409),
     dependencies=[Room],
 )
 def retry_job(database: DatabaseOf, j: Reference, once: OnceWithoutBody) -> Response:
@@ -179,7 +179,7 @@ def retry_job(database: DatabaseOf, j: Reference, once: OnceWithoutBody) -> Resp
     "/{j}/replay",
     status_code=202,
     response_model=JobView,
-    responses=problems(404, 409, 507),
+    responses=problems(404, 409),
     dependencies=[Room],
 )
 def replay_job(database: DatabaseOf, j: Reference, once: OnceWithoutBody) -> Response:

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from service.domain.errors import FitpointError, TooLarge, Unavailable
+from service.domain.errors import FitpointError, NoSpace, TooLarge
 from service.domain.schema import Value
 from service.executors.lifeline import die_with_parent
 
@@ -52,7 +52,7 @@ def answer(
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         detail = "Expected room on the disk for the table. It is full: delete something first."
-        told = Answer(error=Unavailable(detail).as_stored())
+        told = Answer(error=NoSpace(detail).as_stored())
     with os.fdopen(out, "wb") as pipe:
         pipe.write(told.model_dump_json().encode())
 

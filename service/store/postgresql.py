@@ -8,7 +8,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from service.domain.errors import InvalidSpec, Unavailable
+from service.domain.errors import InvalidSpec, NoSpace, Unavailable
 from service.store.backend import Kind
 from service.store.clock import Clock, Moment
 from service.store.encoding import to_json
@@ -23,6 +23,7 @@ _SCHEMA = 0x0F17_0000
 _OLDEST = 130_000
 
 # What SQLSTATE says of the server, never of a statement of ours: a whole code or its class.
+_DISK_FULL = "53100"
 _REASONS = {
     "08": "cannot be reached. Check that PostgreSQL runs and FITPOINT_DATABASE_URL",
     "25006": "cannot be written: it is read only. Name the primary server",
@@ -130,7 +131,8 @@ class PostgresBackend:
         state = getattr(error.orig, "sqlstate", None)
         for known in (str(state), str(state)[:3], str(state)[:2]):
             if known in _REASONS:
-                return Unavailable(f"The database {_REASONS[known]}.")
+                kind = NoSpace if known == _DISK_FULL else Unavailable
+                return kind(f"The database {_REASONS[known]}.")
         # The driver gives no state where it met no server, or lost it.
         lost = state is None and type(error.orig).__name__ == "OperationalError"
         if lost or error.connection_invalidated:
