@@ -23,8 +23,8 @@ SVG = "image/svg+xml"
 PNG = "image/png"
 TEXT = "text/plain; charset=utf-8"
 
-# A picture opened by itself styles itself inline, and loads nothing.
-PICTURE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
+# A picture opened by itself styles itself inline, and loads nothing but what it holds.
+PICTURE_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; sandbox"
 
 
 class Listing(BaseModel, Generic[Item]):

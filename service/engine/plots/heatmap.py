@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 # Up to so many columns the numbers fit into the cells; up to so many the names fit beside them.
 MOST_NUMBERS = 14
 MOST_LABELS = 50
+# An SVG of more columns holds its cells as one picture: as shapes they would be megabytes.
+MOST_SHAPES = 100
 
 
 def heatmap(
@@ -63,6 +65,7 @@ def heatmap(
         vmax=1,
         edgecolors="white" if k <= MOST_LABELS else "face",
         linewidth=0.6 if k <= MOST_LABELS else 0,
+        rasterized=k > MOST_SHAPES,
     )
     axes.set_aspect("equal")
     axes.invert_yaxis()

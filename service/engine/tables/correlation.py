@@ -43,7 +43,7 @@ def correlation(table: Table, columns: Sequence[str]) -> Correlation:
     sums = np.zeros((3, k, k))
     n = np.zeros((k, k))
     step = max(1, BLOCK_CELLS // max(k, 1))
-    for start in range(0, table.n_rows, step):
+    for start in range(0, table.n_rows if k else 0, step):
         rows = slice(start, start + step)
         block = np.stack([table.numeric(name, rows) for name in columns], axis=1)
         values = (block - centre) / scale

@@ -31,3 +31,11 @@ def test_equal_matrices_give_equal_bytes() -> None:
     r = np.array([[1, 0.5], [0.5, 1]])
     assert heatmap(r, ["a", "b"]) == heatmap(r, ["a", "b"])
     assert heatmap(r, ["a", "b"], fmt="png") == heatmap(r, ["a", "b"], fmt="png")
+
+
+def test_an_svg_of_very_many_columns_stays_small_and_the_same() -> None:
+    r = np.corrcoef(np.random.default_rng(1).normal(size=(784, 50)))
+    names = [f"x{at}" for at in range(784)]
+    drawn = heatmap(r, names)
+    assert len(drawn) < 3_000_000
+    assert heatmap(r, names) == drawn

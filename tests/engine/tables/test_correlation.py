@@ -54,3 +54,7 @@ def test_what_does_not_vary_or_has_one_row_is_undefined(reading: Any) -> None:
     assert np.isnan(found.r[1, 2])
     assert found.n[1, 2] == 1
     assert found.r[1, 1] == 1
+
+
+def test_no_columns_are_an_empty_matrix(reading: Any) -> None:
+    assert correlation(reading.table("t\nx\n"), []).r.shape == (0, 0)
