@@ -111,7 +111,13 @@ def request_cancel(s: WriteSession, job_id: str) -> Job:
     token = s.scalar(
         update(JobRow)
         .where(JobRow.id == job_id, JobRow.state == JobState.QUEUED.value)
-        .values(state=JobState.CANCELLED.value, cancel_requested_at=at, finished_at=at)
+        .values(
+            state=JobState.CANCELLED.value,
+            cancel_requested_at=at,
+            finished_at=at,
+            run_after=None,
+            run_after_clock=None,
+        )
         .returning(JobRow.lease_token)
     )
     if token is not None:
