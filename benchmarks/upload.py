@@ -38,7 +38,7 @@ def read(contestant: str, source: Path) -> dict[str, float]:
             seconds = time.perf_counter() - started
             peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
         else:
-            from service.executors.parse_child import hide_pandas
+            from service.executors.answering import hide_pandas
 
             hide_pandas()
             from service.engine.tables.ingest import ingest

@@ -102,10 +102,13 @@ def worker(
         raise typer.Exit(MISUSE)
 
     from service.logs import configure_logs
+    from service.storage.keeper import Keeper
     from service.worker import run_worker
 
     configure_logs(process="worker")
-    raise typer.Exit(run_worker(settings, device))
+    with Keeper(settings):
+        status = run_worker(settings, device)
+    raise typer.Exit(status)
 
 
 @app.command()
@@ -123,18 +126,71 @@ def migrate() -> None:
 
 
 @app.command()
-def doctor() -> None:
+def doctor(
+    audit: Annotated[
+        bool, typer.Option("--audit", help="Look at what is stored instead: its invariants.")
+    ] = False,
+) -> None:
     """Check this installation; one line each, status 1 where something would not work."""
     settings = _settings()
 
-    from service.doctor import examine
+    from service import doctor
 
     failed = 0
-    for finding in examine(settings):
+    for finding in doctor.audit(settings) if audit else doctor.examine(settings):
         mark = {True: "ok  ", False: "FAIL"}[finding.works]
         typer.echo(f"{mark}  {finding.subject:<10}  {finding.detail}")
         failed += not finding.works
     raise typer.Exit(1 if failed else 0)
+
+
+@app.command()
+def sweep(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list them.")] = False,
+) -> None:
+    """Remove files that no row names and nobody has changed for an hour. `serve` does it too."""
+    settings = _settings()
+
+    from contextlib import closing
+
+    from service.storage.sweeper import sweep as run
+    from service.store.database import Database
+
+    with closing(Database.open(settings.database_url)) as database:
+        found = run(settings.storage_root, database, dry_run=dry_run)
+    if found is None:
+        typer.echo("Another sweep or a backup is at work. Try again when it is done.", err=True)
+        raise typer.Exit(FAILED)
+    for left in found:
+        typer.echo(f"{left.bytes:>14,}  {left.path.relative_to(settings.storage_root)}")
+    said = "would be removed" if dry_run else "removed"
+    typer.echo(f"{sum(left.bytes for left in found):>14,}  bytes of {len(found)} files {said}.")
+
+
+@app.command()
+def backup(
+    folder: Annotated[Path, typer.Argument(help="A new or empty folder.", metavar="DIR")],
+) -> None:
+    """Save the database and every file that it names into a folder, while others go on."""
+    settings = _settings()
+
+    from service.storage.backup import backup as run
+
+    saved = run(settings.database_url, settings.storage_root, folder)
+    typer.echo(f"{len(saved.files)} files, {saved.bytes:,} bytes saved in {folder}.")
+
+
+@app.command()
+def restore(
+    folder: Annotated[Path, typer.Argument(help="What `backup` made.", metavar="DIR")],
+) -> None:
+    """Put a backup into a data folder that has no database yet; then start `serve`."""
+    settings = _settings()
+
+    from service.storage.restore import restore as run
+
+    put = run(folder, settings.database_url, settings.storage_root)
+    typer.echo(f"{len(put.files)} files, {put.bytes:,} bytes restored, as of {put.created_at}.")
 
 
 @app.command()

@@ -13,7 +13,11 @@ from starlette.concurrency import run_in_threadpool
 import service
 from service.api import (
     aliases,
+    dataset_counts,
+    dataset_files,
+    dataset_plots,
     dataset_rows,
+    dataset_splits,
     datasets,
     docs,
     handlers,
@@ -29,6 +33,7 @@ from service.api import (
 )
 from service.api.dependencies import Resources
 from service.api.edge import Edge
+from service.api.feeds import Feeds
 from service.api.surface import Surface, refuse_unknown_query
 from service.domain.datasets import BuiltinRequest, ReadOptions
 from service.domain.fit import FitSpec
@@ -39,11 +44,25 @@ from service.store.database import Database
 # Children that read uploads or prepare recipes at once; each may take gigabytes.
 CHILDREN = 2
 
-_ROUTERS = (datasets, dataset_rows, recipes, jobs, job_history, job_events, models, predictions)
+_ROUTERS = (
+    datasets,
+    dataset_rows,
+    dataset_counts,
+    dataset_plots,
+    dataset_files,
+    dataset_splits,
+    recipes,
+    jobs,
+    job_history,
+    job_events,
+    models,
+    predictions,
+)
 _DESCRIBED = (
     FitSpec,
     BuiltinRequest,
     ReadOptions,
+    dataset_splits.SplitBody,
     recipes.PreviewBody,
     aliases.AliasBody,
     models.SummaryView,
@@ -72,10 +91,12 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await run_in_threadpool(settings.staging_dir.mkdir, parents=True, exist_ok=True)
         database = await run_in_threadpool(Database.open, settings.database_url)
+        feeds = Feeds(database, stopping)
         app.state.resources = Resources(
             settings=settings,
             database=database,
             predictors=Predictors(settings.storage_root),
+            feeds=feeds,
             stopping=stopping,
             children=anyio.CapacityLimiter(CHILDREN),
         )
@@ -83,6 +104,7 @@ def create_app(settings: Settings) -> FastAPI:
             yield
         finally:
             stopping.set()
+            await feeds.close()
             await run_in_threadpool(database.close)
 
     app = FastAPI(

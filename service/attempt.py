@@ -30,7 +30,7 @@ from service.engine.task import CohortTask, FitOutcome, FitTask, FittedNetwork, 
 from service.executors.port import Executor
 from service.planning import plan_of
 from service.settings import Settings
-from service.store import claims, jobs, replays, rescue
+from service.store import claims, dataset_origins, jobs, replays, rescue
 from service.store.database import Database
 from service.store.sessions import WriteSession
 
@@ -113,6 +113,7 @@ class Attempt:
     def _task(self) -> FitTask:
         with self._database.read() as session:
             datasets = jobs.datasets_of(session, self._job.id)
+            origin = dataset_origins.of(session, datasets[self._spec.dataset].id)
         folder = self._settings.datasets_dir
 
         def source(name: str) -> Source:
@@ -126,6 +127,7 @@ class Attempt:
             validation=source(validation) if validation is not None else None,
             evaluations=tuple(source(each.dataset) for each in self._spec.evaluate),
             staging=self._staging,
+            na=origin.na,
         )
 
     def _planned(self, task: FitTask) -> Plan:

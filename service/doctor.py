@@ -8,7 +8,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -19,7 +19,8 @@ import service
 from service.domain.errors import FitpointError
 from service.executors.process import ProcessExecutor
 from service.settings import Settings
-from service.store import migrations, sqlite
+from service.store import audit as invariants
+from service.store import jobs, migrations, sqlite
 from service.store.database import Database
 
 # An MNIST grid leaves some hundred megabytes; below this something fails soon.
@@ -44,6 +45,31 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield _sqlite()
     yield from _database(settings.database_url)
     yield from _backend(settings)
+
+
+def audit(settings: Settings) -> Iterator[Finding]:
+    """Yield every breach of the invariants in the database, or one line that says there is none.
+
+    Nothing is changed by looking; others go on meanwhile.
+    """
+    url = settings.database_url
+    try:
+        if migrations.current(url) is None:
+            detail = "there is no database yet: `fitpoint migrate` or `serve` makes it"
+            yield Finding(subject="audit", works=False, detail=detail)
+            return
+        with closing(Database.open(url)) as database, database.read() as s:
+            breaches = invariants.audit(s)
+            kept = sum(jobs.counts(s).values())
+    except FitpointError as error:
+        yield Finding(subject="audit", works=False, detail=error.detail)
+        return
+    for breach in breaches:
+        detail = f"{breach.of}: {breach.detail}. Expected: {breach.invariant}."
+        yield Finding(subject="audit", works=False, detail=detail)
+    if not breaches:
+        detail = f"{invariants.invariants()} invariants hold for {kept} jobs"
+        yield Finding(subject="audit", works=True, detail=detail)
 
 
 def _python() -> Finding:
@@ -81,9 +107,12 @@ def _sqlite() -> Finding:
 
 
 def _database(url: str) -> Iterator[Finding]:
-    path = Path(make_url(url).database or "")
-    if not path.exists():
-        detail = f"{path} is made by `fitpoint serve`"
+    address = make_url(url)
+    is_file = address.get_backend_name() == "sqlite"
+    # It may hold a password, which is not shown.
+    place = address.database if is_file else address.render_as_string()
+    if is_file and not Path(address.database or "").exists():
+        detail = f"{place} is made by `fitpoint serve`"
         yield Finding(subject="database", works=True, detail=detail)
         return
     try:
@@ -96,7 +125,8 @@ def _database(url: str) -> Iterator[Finding]:
     except FitpointError as error:
         yield Finding(subject="database", works=False, detail=error.detail)
         return
-    detail = f"{path}, journal mode {about['journal_mode']}"
+    kind = f"journal mode {about['journal_mode']}" if is_file else f"version {about['version']}"
+    detail = f"{place}, {kind}"
     yield Finding(subject="database", works=True, detail=detail)
     if current == head:
         yield Finding(subject="schema", works=True, detail=f"{current}, as this version needs")

@@ -13,6 +13,7 @@ import uvicorn
 
 from service.app import create_app
 from service.settings import Settings
+from service.storage.keeper import Keeper
 from service.store import migrations
 from service.supervisor import Supervisor, child_environment, worker_command
 
@@ -106,7 +107,8 @@ def serve(
     # the process before the worker has ended.
     signal.signal(signal.SIGTERM, _exit_terminated)
     try:
-        server.run()
+        with Keeper(settings):
+            server.run()
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     finally:

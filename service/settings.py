@@ -41,7 +41,10 @@ class Settings(BaseSettings):
     )
     database_url: str = Field(
         default_factory=lambda data: f"sqlite:///{data['data_dir'] / 'fitpoint.sqlite'}",
-        description="Where jobs, histories and models are remembered: a `sqlite:///` URL.",
+        description=(
+            "Where jobs, histories and models are remembered: a `sqlite:///` or "
+            "`postgresql://` URL."
+        ),
     )
     storage_url: str = Field(
         default_factory=lambda data: data["data_dir"].as_uri(),
@@ -63,6 +66,17 @@ class Settings(BaseSettings):
     max_body_bytes: ByteSize = Field(
         default=ByteSize(8 * 2**20), gt=0, description="The largest JSON body, such as `8MiB`."
     )
+    min_free_bytes: ByteSize | None = Field(
+        default=None,
+        ge=0,
+        description="With less free on a disk, uploads and jobs are refused; predictions go on.",
+    )
+    ballast_bytes: ByteSize = Field(
+        default=ByteSize(64 * 2**20),
+        ge=0,
+        description="Kept beside the database, and let go when its disk is full so that jobs can "
+        "end.",
+    )
     trusted_network: bool = Field(
         default=False,
         description="`1` lets `serve` listen beyond loopback although it asks for no key.",
@@ -81,8 +95,11 @@ class Settings(BaseSettings):
     @field_validator("database_url")
     @classmethod
     def _database(cls, value: str) -> str:
-        if not value.startswith("sqlite:///"):
-            raise ValueError("Expected a URL that begins with sqlite:///, then the file's path.")
+        if not value.startswith(("sqlite:///", "postgresql://")):
+            raise ValueError(
+                "Expected a URL that begins with sqlite:///, then the file's path, or "
+                "postgresql://user:password@host/name."
+            )
         return value
 
     @field_validator("storage_url")

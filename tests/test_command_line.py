@@ -7,12 +7,14 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 import service
 from service.settings import variables
+from service.store import sqlite
 
 ROOT = Path(__file__).parent.parent
 
@@ -126,6 +128,26 @@ def test_doctor_finds_nothing_wrong_before_the_first_start(tmp_path: Path) -> No
     assert subjects == ["python", "data", "sqlite", "database", "backend", "device"]
     assert re.search(r"keras \d", done.stdout)
     assert not (tmp_path / "data").exists()
+
+
+def test_an_audit_tells_each_breach_exits_with_1_and_changes_nothing(tmp_path: Path) -> None:
+    refused = fitpoint("doctor", "--audit", folder=tmp_path)
+    assert refused.returncode == 1
+    assert "database" in refused.stdout
+    assert fitpoint("migrate", folder=tmp_path).returncode == 0
+    sound = fitpoint("doctor", "--audit", folder=tmp_path)
+    assert (sound.returncode, sound.stderr) == (0, "")
+    assert re.fullmatch(r"ok    audit       \d+ invariants hold for 0 jobs\n", sound.stdout)
+    file = tmp_path / "data" / "fitpoint.sqlite"
+    with closing(sqlite.driver().connect(str(file))) as connection:
+        connection.execute("INSERT INTO job_datasets VALUES ('job_gone', 'digits', NULL, 'x')")
+        connection.commit()
+    before = file.read_bytes()
+    broken = fitpoint("doctor", "--audit", folder=tmp_path)
+    assert broken.returncode == 1
+    (line,) = broken.stdout.splitlines()
+    assert line.startswith("FAIL  audit       job_gone: 1 rows of no job.")
+    assert file.read_bytes() == before
 
 
 @pytest.mark.timeout(120)

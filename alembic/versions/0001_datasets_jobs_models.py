@@ -13,18 +13,48 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
+# PostgreSQL sorts text by code point only when it is told to.
+TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 WHOLE = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 TIME = sa.DateTime(timezone=True)
+
+
+GUARDS = {
+    "sqlite": (
+        "CREATE TRIGGER events_are_append_only BEFORE UPDATE ON events BEGIN "
+        "SELECT RAISE(ABORT, 'events are append-only'); END",
+        "CREATE TRIGGER tokens_only_grow BEFORE UPDATE OF lease_token ON jobs "
+        "WHEN NEW.lease_token < OLD.lease_token BEGIN "
+        "SELECT RAISE(ABORT, 'lease tokens only grow'); END",
+        "CREATE TRIGGER ended_jobs_keep BEFORE UPDATE OF state ON jobs "
+        "WHEN OLD.state = 'succeeded' "
+        "OR OLD.state IN ('failed','cancelled') AND NEW.state <> 'queued' BEGIN "
+        "SELECT RAISE(ABORT, 'an ended job does not change'); END",
+    ),
+    "postgresql": (
+        "CREATE FUNCTION fitpoint_refuse() RETURNS trigger LANGUAGE plpgsql AS "
+        "'BEGIN RAISE integrity_constraint_violation USING MESSAGE = TG_ARGV[0]; END'",
+        "CREATE TRIGGER events_are_append_only BEFORE UPDATE ON events FOR EACH ROW "
+        "EXECUTE FUNCTION fitpoint_refuse('events are append-only')",
+        "CREATE TRIGGER tokens_only_grow BEFORE UPDATE OF lease_token ON jobs FOR EACH ROW "
+        "WHEN (NEW.lease_token < OLD.lease_token) "
+        "EXECUTE FUNCTION fitpoint_refuse('lease tokens only grow')",
+        "CREATE TRIGGER ended_jobs_keep BEFORE UPDATE OF state ON jobs FOR EACH ROW "
+        "WHEN (OLD.state = 'succeeded' "
+        "OR OLD.state IN ('failed','cancelled') AND NEW.state <> 'queued') "
+        "EXECUTE FUNCTION fitpoint_refuse('an ended job does not change')",
+    ),
+}
 
 
 def upgrade() -> None:
     op.create_table(
         "datasets",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("name", TEXT, nullable=False),
         sa.Column("n_rows", WHOLE, nullable=False),
         sa.Column("n_columns", WHOLE, nullable=False),
-        sa.Column("sha256", sa.Text(), nullable=False),
+        sa.Column("sha256", TEXT, nullable=False),
         sa.Column("bytes", WHOLE, nullable=False),
         sa.Column("created_at", TIME, nullable=False),
         sa.Column("columns", sa.JSON(), nullable=False),
@@ -34,11 +64,11 @@ def upgrade() -> None:
     op.create_index(op.f("ix_datasets_sha256"), "datasets", ["sha256"])
     op.create_table(
         "jobs",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=True),
-        sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("spec_sha256", sa.Text(), nullable=False),
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("kind", TEXT, nullable=False),
+        sa.Column("name", TEXT, nullable=True),
+        sa.Column("state", TEXT, nullable=False),
+        sa.Column("spec_sha256", TEXT, nullable=False),
         sa.Column("priority", WHOLE, nullable=False),
         sa.Column("tags", sa.JSON(), nullable=False),
         sa.Column("created_at", TIME, nullable=False),
@@ -50,20 +80,20 @@ def upgrade() -> None:
         sa.Column("errors", WHOLE, nullable=False),
         sa.Column("losses", WHOLE, nullable=False),
         sa.Column("run_after", sa.Double(), nullable=True),
-        sa.Column("run_after_clock", sa.Text(), nullable=True),
+        sa.Column("run_after_clock", TEXT, nullable=True),
         sa.Column("lease_token", WHOLE, nullable=False),
-        sa.Column("lease_owner", sa.Text(), nullable=True),
+        sa.Column("lease_owner", TEXT, nullable=True),
         sa.Column("lease_until", sa.Double(), nullable=True),
-        sa.Column("lease_clock", sa.Text(), nullable=True),
+        sa.Column("lease_clock", TEXT, nullable=True),
         sa.Column("epoch", WHOLE, nullable=False),
         sa.Column("epochs", WHOLE, nullable=False),
         sa.Column("trials_done", WHOLE, nullable=False),
         sa.Column("trials", WHOLE, nullable=False),
         sa.Column("eta_seconds", sa.Double(), nullable=True),
-        sa.Column("model_sha256", sa.Text(), nullable=True),
-        sa.Column("device", sa.Text(), nullable=True),
+        sa.Column("model_sha256", TEXT, nullable=True),
+        sa.Column("device", TEXT, nullable=True),
         sa.Column("versions", sa.JSON(), nullable=True),
-        sa.Column("error_code", sa.Text(), nullable=True),
+        sa.Column("error_code", TEXT, nullable=True),
         sa.Column("error", sa.JSON(), nullable=True),
         sa.Column("first_event", WHOLE, nullable=False),
         sa.Column("spec", sa.JSON(), nullable=False),
@@ -136,22 +166,22 @@ def upgrade() -> None:
     op.create_index(op.f("ix_jobs_spec_sha256"), "jobs", ["spec_sha256"])
     op.create_table(
         "workers",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("host", sa.Text(), nullable=False),
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("host", TEXT, nullable=False),
         sa.Column("pid", WHOLE, nullable=False),
-        sa.Column("device", sa.Text(), nullable=False),
-        sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("job_id", sa.Text(), nullable=True),
+        sa.Column("device", TEXT, nullable=False),
+        sa.Column("state", TEXT, nullable=False),
+        sa.Column("job_id", TEXT, nullable=True),
         sa.Column("started_at", TIME, nullable=False),
         sa.Column("beat_at", TIME, nullable=False),
         sa.Column("beat", sa.Double(), nullable=False),
-        sa.Column("beat_clock", sa.Text(), nullable=False),
+        sa.Column("beat_clock", TEXT, nullable=False),
         sa.CheckConstraint("state IN ('idle','busy','draining')", name=op.f("ck_workers_state")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_workers")),
     )
     op.create_table(
         "epochs",
-        sa.Column("job_id", sa.Text(), nullable=False),
+        sa.Column("job_id", TEXT, nullable=False),
         sa.Column("trial", WHOLE, nullable=False, autoincrement=False),
         sa.Column("fold", WHOLE, nullable=False, autoincrement=False),
         sa.Column("epoch", WHOLE, nullable=False, autoincrement=False),
@@ -170,8 +200,8 @@ def upgrade() -> None:
     )
     op.create_table(
         "evaluations",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("job_id", sa.Text(), nullable=False),
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("job_id", TEXT, nullable=False),
         sa.Column("position", WHOLE, nullable=False),
         sa.Column("requested", sa.Boolean(), nullable=False),
         sa.Column("created_at", TIME, nullable=False),
@@ -185,9 +215,9 @@ def upgrade() -> None:
     op.create_table(
         "events",
         sa.Column("n", WHOLE, nullable=False),
-        sa.Column("job_id", sa.Text(), nullable=False),
+        sa.Column("job_id", TEXT, nullable=False),
         sa.Column("token", WHOLE, nullable=False),
-        sa.Column("what", sa.Text(), nullable=False),
+        sa.Column("what", TEXT, nullable=False),
         sa.Column("at", TIME, nullable=False),
         sa.Column("data", sa.JSON(), nullable=False),
         sa.CheckConstraint(
@@ -211,10 +241,10 @@ def upgrade() -> None:
     )
     op.create_table(
         "job_datasets",
-        sa.Column("job_id", sa.Text(), nullable=False),
-        sa.Column("spec_name", sa.Text(), nullable=False),
-        sa.Column("dataset_id", sa.Text(), nullable=True),
-        sa.Column("sha256", sa.Text(), nullable=False),
+        sa.Column("job_id", TEXT, nullable=False),
+        sa.Column("spec_name", TEXT, nullable=False),
+        sa.Column("dataset_id", TEXT, nullable=True),
+        sa.Column("sha256", TEXT, nullable=False),
         sa.PrimaryKeyConstraint("job_id", "spec_name", name=op.f("pk_job_datasets")),
         sa.ForeignKeyConstraint(
             ["job_id"], ["jobs.id"], ondelete="CASCADE", name=op.f("fk_job_datasets_job_id")
@@ -230,10 +260,10 @@ def upgrade() -> None:
     op.create_table(
         "job_logs",
         sa.Column("n", WHOLE, nullable=False),
-        sa.Column("job_id", sa.Text(), nullable=False),
+        sa.Column("job_id", TEXT, nullable=False),
         sa.Column("attempt", WHOLE, nullable=False),
         sa.Column("at", TIME, nullable=False),
-        sa.Column("line", sa.Text(), nullable=False),
+        sa.Column("line", TEXT, nullable=False),
         sa.PrimaryKeyConstraint("n", name=op.f("pk_job_logs")),
         sa.ForeignKeyConstraint(
             ["job_id"], ["jobs.id"], ondelete="CASCADE", name=op.f("fk_job_logs_job_id")
@@ -243,16 +273,16 @@ def upgrade() -> None:
     op.create_index(op.f("ix_job_logs_job_id_n"), "job_logs", ["job_id", "n"])
     op.create_table(
         "models",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("job_id", sa.Text(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("job_id", TEXT, nullable=False),
+        sa.Column("name", TEXT, nullable=False),
         sa.Column("version", WHOLE, nullable=False),
-        sa.Column("mode", sa.Text(), nullable=False),
+        sa.Column("mode", TEXT, nullable=False),
         sa.Column("n_parameters", WHOLE, nullable=False),
-        sa.Column("weights_sha256", sa.Text(), nullable=False),
-        sa.Column("artifact_sha256", sa.Text(), nullable=False),
-        sa.Column("artifact_path", sa.Text(), nullable=False),
-        sa.Column("dataset_sha256", sa.Text(), nullable=False),
+        sa.Column("weights_sha256", TEXT, nullable=False),
+        sa.Column("artifact_sha256", TEXT, nullable=False),
+        sa.Column("artifact_path", TEXT, nullable=False),
+        sa.Column("dataset_sha256", TEXT, nullable=False),
         sa.Column("stopped_epoch", WHOLE, nullable=True),
         sa.Column("created_at", TIME, nullable=False),
         sa.Column("outcome", sa.JSON(), nullable=False),
@@ -269,9 +299,9 @@ def upgrade() -> None:
     op.create_index(op.f("ix_models_artifact_sha256"), "models", ["artifact_sha256"])
     op.create_table(
         "model_names",
-        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("name", TEXT, nullable=False),
         sa.Column("last_version", WHOLE, nullable=False),
-        sa.Column("alias_of", sa.Text(), nullable=True),
+        sa.Column("alias_of", TEXT, nullable=True),
         sa.Column("aliased_at", TIME, nullable=True),
         sa.CheckConstraint(
             "(alias_of IS NULL) = (aliased_at IS NULL)", name=op.f("ck_model_names_alias_has_time")
@@ -282,22 +312,8 @@ def upgrade() -> None:
         ),
     )
     op.create_index(op.f("ix_model_names_alias_of"), "model_names", ["alias_of"])
-    if op.get_bind().dialect.name == "sqlite":
-        op.execute(
-            "CREATE TRIGGER events_are_append_only BEFORE UPDATE ON events BEGIN "
-            "SELECT RAISE(ABORT, 'events are append-only'); END"
-        )
-        op.execute(
-            "CREATE TRIGGER tokens_only_grow BEFORE UPDATE OF lease_token ON jobs "
-            "WHEN NEW.lease_token < OLD.lease_token BEGIN "
-            "SELECT RAISE(ABORT, 'lease tokens only grow'); END"
-        )
-        op.execute(
-            "CREATE TRIGGER ended_jobs_keep BEFORE UPDATE OF state ON jobs "
-            "WHEN OLD.state = 'succeeded' "
-            "OR OLD.state IN ('failed','cancelled') AND NEW.state <> 'queued' BEGIN "
-            "SELECT RAISE(ABORT, 'an ended job does not change'); END"
-        )
+    for statement in GUARDS[op.get_bind().dialect.name]:
+        op.execute(statement)
 
 
 def downgrade() -> None:
@@ -311,3 +327,5 @@ def downgrade() -> None:
     op.drop_table("workers")
     op.drop_table("jobs")
     op.drop_table("datasets")
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute("DROP FUNCTION fitpoint_refuse()")

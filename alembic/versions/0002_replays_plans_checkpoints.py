@@ -15,6 +15,7 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
+TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 WHOLE = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 TIME = sa.DateTime(timezone=True)
 
@@ -22,27 +23,49 @@ OF_REPLAYS = "job_id IN (SELECT id FROM jobs WHERE kind = 'replay')"
 
 
 def upgrade() -> None:
-    rebuild(
-        kinds="kind IN ('fit','tune','replay')",
-        columns=[
-            sa.Column("bit_exact", sa.Boolean(), nullable=True),
-            sa.Column("ckpt_epoch", WHOLE, nullable=True),
-            sa.Column("ckpt_fingerprint", sa.Text(), nullable=True),
-            sa.Column("replay_of", sa.Text(), nullable=True),
-            sa.Column("replay", sa.JSON(), nullable=True),
-        ],
-        large=[sa.Column("plan", sa.JSON(), nullable=True)],
-        constraints=replays_and_checkpoints,
-    )
+    columns = [
+        sa.Column("bit_exact", sa.Boolean(), nullable=True),
+        sa.Column("ckpt_epoch", WHOLE, nullable=True),
+        sa.Column("ckpt_fingerprint", TEXT, nullable=True),
+        sa.Column("replay_of", TEXT, nullable=True),
+        sa.Column("replay", sa.JSON(), nullable=True),
+    ]
+    plan = sa.Column("plan", sa.JSON(), nullable=True)
+    kinds = "kind IN ('fit','tune','replay')"
+    if op.get_bind().dialect.name == "sqlite":
+        rebuild(kinds, columns, [plan], replays_and_checkpoints)
+    else:
+        for column in (*columns, plan):
+            op.add_column("jobs", column)
+        know_kinds(kinds)
+        for constraint in replays_and_checkpoints():
+            if isinstance(constraint, sa.CheckConstraint):
+                op.create_check_constraint(constraint.name, "jobs", constraint.sqltext)
+        op.create_foreign_key(
+            op.f("fk_jobs_replay_of"), "jobs", "jobs", ["replay_of"], ["id"], ondelete="SET NULL"
+        )
     op.create_index(op.f("ix_jobs_replay_of"), "jobs", ["replay_of"])
 
 
 def downgrade() -> None:
-    # Version 0001 knows no such jobs. Foreign keys are off here, so nothing goes along by itself.
+    # Version 0001 knows no such jobs. SQLite's foreign keys are off here, so nothing goes along.
     for table in ("epochs", "events", "job_logs", "job_datasets", "evaluations"):
         op.execute(f"DELETE FROM {table} WHERE {OF_REPLAYS}")
     op.execute("DELETE FROM jobs WHERE kind = 'replay'")
-    rebuild(kinds="kind IN ('fit','tune')", columns=[], large=[], constraints=list)
+    kinds = "kind IN ('fit','tune')"
+    if op.get_bind().dialect.name == "sqlite":
+        rebuild(kinds, columns=[], large=[], constraints=list)
+        return
+    know_kinds(kinds)
+    op.drop_constraint(op.f("ck_jobs_replay_leaves_no_model"), "jobs", type_="check")
+    # The other constraints and the index go with the columns that they are about.
+    for column in ("bit_exact", "ckpt_epoch", "ckpt_fingerprint", "replay_of", "replay", "plan"):
+        op.drop_column("jobs", column)
+
+
+def know_kinds(kinds: str) -> None:
+    op.drop_constraint(op.f("ck_jobs_kind"), "jobs", type_="check")
+    op.create_check_constraint(op.f("ck_jobs_kind"), "jobs", kinds)
 
 
 def replays_and_checkpoints() -> list[sa.Constraint]:
@@ -84,11 +107,11 @@ def rebuild(
     DESC in an index.
     """
     first = [
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=True),
-        sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("spec_sha256", sa.Text(), nullable=False),
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("kind", TEXT, nullable=False),
+        sa.Column("name", TEXT, nullable=True),
+        sa.Column("state", TEXT, nullable=False),
+        sa.Column("spec_sha256", TEXT, nullable=False),
         sa.Column("priority", WHOLE, nullable=False),
         sa.Column("tags", sa.JSON(), nullable=False),
         sa.Column("created_at", TIME, nullable=False),
@@ -100,22 +123,22 @@ def rebuild(
         sa.Column("errors", WHOLE, nullable=False),
         sa.Column("losses", WHOLE, nullable=False),
         sa.Column("run_after", sa.Double(), nullable=True),
-        sa.Column("run_after_clock", sa.Text(), nullable=True),
+        sa.Column("run_after_clock", TEXT, nullable=True),
         sa.Column("lease_token", WHOLE, nullable=False),
-        sa.Column("lease_owner", sa.Text(), nullable=True),
+        sa.Column("lease_owner", TEXT, nullable=True),
         sa.Column("lease_until", sa.Double(), nullable=True),
-        sa.Column("lease_clock", sa.Text(), nullable=True),
+        sa.Column("lease_clock", TEXT, nullable=True),
         sa.Column("epoch", WHOLE, nullable=False),
         sa.Column("epochs", WHOLE, nullable=False),
         sa.Column("trials_done", WHOLE, nullable=False),
         sa.Column("trials", WHOLE, nullable=False),
         sa.Column("eta_seconds", sa.Double(), nullable=True),
-        sa.Column("model_sha256", sa.Text(), nullable=True),
-        sa.Column("device", sa.Text(), nullable=True),
+        sa.Column("model_sha256", TEXT, nullable=True),
+        sa.Column("device", TEXT, nullable=True),
         sa.Column("versions", sa.JSON(), nullable=True),
     ]
     last = [
-        sa.Column("error_code", sa.Text(), nullable=True),
+        sa.Column("error_code", TEXT, nullable=True),
         sa.Column("error", sa.JSON(), nullable=True),
         sa.Column("first_event", WHOLE, nullable=False),
     ]
@@ -205,15 +228,14 @@ def index_and_guard() -> None:
         postgresql_where=sa.text("state = 'running'"),
     )
     op.create_index(op.f("ix_jobs_spec_sha256"), "jobs", ["spec_sha256"])
-    if op.get_bind().dialect.name == "sqlite":
-        op.execute(
-            "CREATE TRIGGER tokens_only_grow BEFORE UPDATE OF lease_token ON jobs "
-            "WHEN NEW.lease_token < OLD.lease_token BEGIN "
-            "SELECT RAISE(ABORT, 'lease tokens only grow'); END"
-        )
-        op.execute(
-            "CREATE TRIGGER ended_jobs_keep BEFORE UPDATE OF state ON jobs "
-            "WHEN OLD.state = 'succeeded' "
-            "OR OLD.state IN ('failed','cancelled') AND NEW.state <> 'queued' BEGIN "
-            "SELECT RAISE(ABORT, 'an ended job does not change'); END"
-        )
+    op.execute(
+        "CREATE TRIGGER tokens_only_grow BEFORE UPDATE OF lease_token ON jobs "
+        "WHEN NEW.lease_token < OLD.lease_token BEGIN "
+        "SELECT RAISE(ABORT, 'lease tokens only grow'); END"
+    )
+    op.execute(
+        "CREATE TRIGGER ended_jobs_keep BEFORE UPDATE OF state ON jobs "
+        "WHEN OLD.state = 'succeeded' "
+        "OR OLD.state IN ('failed','cancelled') AND NEW.state <> 'queued' BEGIN "
+        "SELECT RAISE(ABORT, 'an ended job does not change'); END"
+    )

@@ -13,6 +13,7 @@ down_revision = "0002"
 branch_labels = None
 depends_on = None
 
+TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 WHOLE = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 TIME = sa.DateTime(timezone=True)
 
@@ -20,13 +21,13 @@ TIME = sa.DateTime(timezone=True)
 def upgrade() -> None:
     op.create_table(
         "idempotency_keys",
-        sa.Column("scope", sa.Text(), nullable=False),
-        sa.Column("key", sa.Text(), nullable=False),
-        sa.Column("request_sha256", sa.Text(), nullable=False),
+        sa.Column("scope", TEXT, nullable=False),
+        sa.Column("key", TEXT, nullable=False),
+        sa.Column("request_sha256", TEXT, nullable=False),
         sa.Column("created_at", TIME, nullable=False),
         sa.Column("status", WHOLE, nullable=True),
-        sa.Column("location", sa.Text(), nullable=True),
-        sa.Column("body", sa.Text(), nullable=True),
+        sa.Column("location", TEXT, nullable=True),
+        sa.Column("body", TEXT, nullable=True),
         sa.CheckConstraint(
             "(status IS NULL) = (body IS NULL)",
             name=op.f("ck_idempotency_keys_answer_is_whole"),

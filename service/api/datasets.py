@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 
 from fastapi import APIRouter, Request, Response
 from pydantic import TypeAdapter, ValidationError
 from starlette.concurrency import run_in_threadpool
 
+from service.api.admission import Room
 from service.api.answers import answer, resource
 from service.api.bodies import JSON, MULTIPART, is_json, media_type, parse, unsupported
 from service.api.dependencies import After, DatabaseOf, Limit, Reference, Resources, ResourcesOf
 from service.api.idempotency import Key, Once, once, sha256_of_json
 from service.api.multipart import received_form
 from service.api.openapi import NOT_MODIFIED, problems
+from service.api.registration import refuse_taken, registered
 from service.api.validation import invalid_fields, placed
 from service.api.views import DatasetList, DatasetView, dataset_item, dataset_view
 from service.domain.datasets import BuiltinRequest, Ingested, ReadLimits, ReadOptions
-from service.domain.errors import Conflict, FieldError, NotFound
+from service.domain.errors import FieldError
 from service.domain.names import Name
+from service.domain.origins import Origin
 from service.executors import parsing
-from service.store import datasets
-from service.store.database import Database
+from service.store import dataset_origins, datasets
 from service.store.sessions import WriteSession
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
@@ -68,6 +69,7 @@ _UPLOAD = {
     status_code=201,
     response_model=DatasetView,
     responses=problems(409),
+    dependencies=[Room],
     openapi_extra=_UPLOAD,
 )
 async def create_dataset(request: Request, resources: ResourcesOf, key: Key = None) -> Response:
@@ -94,7 +96,8 @@ def get_dataset(request: Request, database: DatabaseOf, d: Reference) -> Respons
     """A dataset by its id or name, with the profile of every column."""
     with database.read() as s:
         dataset = datasets.get(s, d)
-    return resource(request, dataset_view(dataset))
+        origin = dataset_origins.of(s, dataset.id)
+    return resource(request, dataset_view(dataset, origin))
 
 
 @router.delete("/{d}", status_code=204, responses=problems(404, 409))
@@ -141,34 +144,21 @@ async def _register(
     resources: Resources, once: Once, name: str, ingest: Callable[[], Ingested]
 ) -> Response:
     """Parse, then register: the file first, the row second."""
-    earlier = await run_in_threadpool(once.earlier, resources.database)
+    # Asked before the work is done; the database has the last word after it.
+    refuse = partial(refuse_taken, resources.database, name)
+    earlier = await run_in_threadpool(once.earlier, resources.database, refuse)
     if earlier is not None:
         return earlier
-    # Asked before the work is done; the database has the last word after it.
-    await run_in_threadpool(_refuse_taken, resources.database, name)
     with placed("body"):
         ingested = await resources.in_child(ingest)
 
     def register(s: WriteSession) -> Response:
-        dataset = datasets.register(
-            s,
-            name=name,
-            n_rows=ingested.n_rows,
-            n_columns=len(ingested.columns),
-            sha256=ingested.sha256,
-            bytes=ingested.bytes,
-            columns=ingested.columns,
-        )
+        origin = Origin(reading=ingested.reading)
+        dataset = registered(s, name, ingested, origin)
         location = {"Location": f"/v1/datasets/{dataset.id}"}
-        return answer(dataset_view(dataset), status=201, headers=location)
+        return answer(dataset_view(dataset, origin), status=201, headers=location)
 
     return await run_in_threadpool(once.make, resources.database, register)
-
-
-def _refuse_taken(database: Database, name: str) -> None:
-    with suppress(NotFound), database.read() as s:
-        datasets.get(s, name)
-        raise Conflict(f"Expected a new dataset name. '{name}' is taken. Choose another.")
 
 
 def _limits(resources: Resources) -> ReadLimits:

@@ -11,6 +11,7 @@ import anyio
 import anyio.to_thread
 from fastapi import Depends, Path, Query, Request
 
+from service.api.feeds import Feeds
 from service.domain.schema import ColumnName
 from service.serving import Predictors
 from service.settings import Settings
@@ -26,6 +27,7 @@ class Resources:
     settings: Settings
     database: Database
     predictors: Predictors
+    feeds: Feeds
     stopping: asyncio.Event
     # Processes that read uploads or prepare recipes, at once.
     children: anyio.CapacityLimiter

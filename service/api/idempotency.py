@@ -19,6 +19,7 @@ from service.api.answers import JSON
 from service.api.bodies import RawJson
 from service.api.json_text import read_json, whole_as_integers
 from service.api.validation import placed
+from service.domain.errors import Conflict
 from service.store import idempotency
 from service.store.database import Database
 from service.store.idempotency import Answered, Asked, TwinCommitted
@@ -44,14 +45,30 @@ class Once:
 
     asked: Asked | None
 
-    def earlier(self, database: Database) -> Response | None:
+    def earlier(
+        self, database: Database, refuse: Callable[[], None] | None = None
+    ) -> Response | None:
         """Return the first answer, if this request was answered before.
 
-        To be asked before what may fail for another reason now, or costs much.
+        To be asked before what may fail for another reason now, or costs much. `refuse` raises a
+        Conflict where the request could not be met for the first time: which it cannot, too, when
+        its twin is answered between the two looks.
 
         Raises:
             KeyReused: its key was sent with another request.
         """
+        found = self._look(database)
+        if found is not None or refuse is None:
+            return found
+        try:
+            refuse()
+        except Conflict:
+            found = self._look(database)
+            if found is None:
+                raise
+        return found
+
+    def _look(self, database: Database) -> Response | None:
         if self.asked is None:
             return None
         with database.read() as s:

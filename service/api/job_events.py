@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Annotated
 
-import anyio
-from fastapi import APIRouter, Depends, Header
-from fastapi.sse import EventSourceResponse, ServerSentEvent
-from pydantic_core import to_json
-from starlette.concurrency import run_in_threadpool
+from fastapi import APIRouter, Depends, Header, Response
+from fastapi.responses import StreamingResponse
 
 from service.api.dependencies import DatabaseOf, Reference, ResourcesOf
 from service.api.openapi import problems
 from service.api.validation import invalid_fields
-from service.domain.errors import FieldError, NotFound, Unavailable
-from service.store import events, job_rows
-from service.store.database import Database
+from service.domain.errors import FieldError
+from service.store import events, jobs
 
 router = APIRouter(prefix="/v1/jobs/{j}", tags=["jobs"])
 
-POLL_SECONDS = 0.2
-PAGE = 500
-# How long a client waits before it connects again after a server's end.
-RETRY_MILLISECONDS = 1000
+MEDIA_TYPE = "text/event-stream"
 MAX_ID = 2**63 - 1
 
 _DESCRIPTION = (
@@ -35,17 +27,11 @@ _STREAM = {
     "responses": {
         "200": {
             "description": _DESCRIPTION,
-            "content": {"text/event-stream": {"schema": {"type": "string"}}},
-        }
+            "content": {MEDIA_TYPE: {"schema": {"type": "string"}}},
+        },
+        "204": {"description": "The job has ended and `Last-Event-ID` was its last event"},
     }
 }
-
-
-def _existing(database: DatabaseOf, j: Reference) -> str:
-    # A dependency, because the stream's 200 is sent before its generator runs.
-    with database.read() as s:
-        job_rows.require(s, j)
-    return j
 
 
 def _resume_after(
@@ -62,37 +48,36 @@ def _resume_after(
     return int(text)
 
 
+def _position(
+    database: DatabaseOf, j: Reference, after: Annotated[int, Depends(_resume_after)]
+) -> int | None:
+    """Return after which event to go on; None when the job has ended and nothing is left to tell.
+
+    A dependency, because the stream's 200 is sent before its first event is read.
+    """
+    with database.read() as s:
+        state = jobs.get(s, j).state
+        # An id from the future (the database was restored) must not silence what comes.
+        after = min(after, events.last(s, j))
+        over = state.is_terminal and not events.after(s, j, after, 1)
+    return None if over else after
+
+
 @router.get(
     "/events",
-    response_class=EventSourceResponse,
+    response_class=StreamingResponse,
     responses=problems(404),
     openapi_extra=_STREAM,
 )
 async def stream_events(
-    resources: ResourcesOf,
-    job_id: Annotated[str, Depends(_existing)],
-    after: Annotated[int, Depends(_resume_after)],
-) -> AsyncIterator[ServerSentEvent]:
+    resources: ResourcesOf, j: Reference, after: Annotated[int | None, Depends(_position)]
+) -> Response:
     """The job's events, from its first or from the one after `Last-Event-ID`, until `done`."""
-    yield ServerSentEvent(retry=RETRY_MILLISECONDS)
-    while not resources.stopping.is_set():
-        # One short transaction a page: an open one would keep the database from tidying up.
-        try:
-            page = await run_in_threadpool(_read, resources.database, job_id, after)
-        except Unavailable:
-            page = []
-        except NotFound:
-            return
-        for event in page:
-            after = event.n
-            data = to_json(event.data, inf_nan_mode="null").decode()
-            yield ServerSentEvent(event=event.what, id=str(event.n), raw_data=data)
-            if event.what == "done":
-                return
-        if len(page) < PAGE:
-            await anyio.sleep(POLL_SECONDS)
-
-
-def _read(database: Database, job_id: str, after: int) -> list[events.Event]:
-    with database.read() as s:
-        return events.after(s, job_id, after, PAGE)
+    if after is None:
+        # To a browser's EventSource this says not to connect again.
+        return Response(status_code=204)
+    return StreamingResponse(
+        resources.feeds.follow(j, after),
+        media_type=MEDIA_TYPE,
+        headers={"X-Accel-Buffering": "no"},
+    )

@@ -16,7 +16,6 @@ from service.api.answers import (
     SVG,
     TEXT,
     Listing,
-    answer,
     cached,
     csv_text,
     encode,
@@ -35,6 +34,9 @@ from service.store.pages import Page
 from service.store.sessions import ReadSession
 
 router = APIRouter(prefix="/v1/jobs/{j}", tags=["jobs"])
+
+# More than the 100 of other lists: these items are small and come in thousands.
+Many = Annotated[int, Query(ge=1, le=10_000, description="How many at most.")]
 
 _KEYS = ("trial", "fold", "epoch")
 _TIMES = ("seconds", "samples_per_second")
@@ -78,21 +80,15 @@ class LogList(Listing[LogView]):
     """A page of log lines."""
 
 
-@router.get(
-    "/epochs",
-    response_model=EpochsView,
-    responses={
-        200: {"content": {"text/csv": {"schema": {"type": "string"}}}},
-        **problems(404, 406),
-        **NOT_MODIFIED,
-    },
-)
+def _also_as(media: str) -> dict[int | str, dict[str, Any]]:
+    """Return the `responses` of a list that is JSON, or text of another media type."""
+    text = {"description": "The page", "content": {media: {"schema": {"type": "string"}}}}
+    return {200: text, **problems(404, 406), **NOT_MODIFIED}
+
+
+@router.get("/epochs", response_model=EpochsView, responses=_also_as("text/csv"))
 def list_epochs(
-    request: Request,
-    database: DatabaseOf,
-    j: Reference,
-    limit: Annotated[int, Query(ge=1, le=10_000)] = 1000,
-    after: After = None,
+    request: Request, database: DatabaseOf, j: Reference, limit: Many = 1000, after: After = None
 ) -> Response:
     """The history, ascending by trial, fold and epoch; as CSV when Accept asks for it."""
     media = negotiate(request, JSON, "text/csv")
@@ -115,20 +111,9 @@ def list_epochs(
     return cached(request, encode(told), headers={"Vary": "Accept"})
 
 
-@router.get(
-    "/log",
-    response_model=LogList,
-    responses={
-        200: {"content": {"text/plain": {"schema": {"type": "string"}}}},
-        **problems(404, 406),
-    },
-)
+@router.get("/log", response_model=LogList, responses=_also_as("text/plain"))
 def list_log(
-    request: Request,
-    database: DatabaseOf,
-    j: Reference,
-    limit: Annotated[int, Query(ge=1, le=10_000)] = 1000,
-    after: After = None,
+    request: Request, database: DatabaseOf, j: Reference, limit: Many = 1000, after: After = None
 ) -> Response:
     """The job's log lines, oldest first; as plain text when Accept asks for it."""
     media = negotiate(request, JSON, "text/plain")
@@ -136,9 +121,11 @@ def list_log(
         page = logs.page(s, j, limit, after)
     if media == "text/plain":
         text = "".join(f"{line.line}\n" for line in page.data)
-        return Response(text, media_type=TEXT, headers={"Vary": "Accept"})
+        headers = {"X-Next": page.next} if page.next is not None else {}
+        return cached(request, text.encode(), TEXT, {"Vary": "Accept", **headers})
     lines = [LogView(attempt=line.attempt, at=line.at, line=line.line) for line in page.data]
-    return answer(LogList(data=lines, has_more=page.has_more, next=page.next))
+    told = LogList(data=lines, has_more=page.has_more, next=page.next)
+    return cached(request, encode(told), headers={"Vary": "Accept"})
 
 
 @router.get(

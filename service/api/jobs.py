@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel
 
 from service.api import submission
+from service.api.admission import Room, require_room
 from service.api.answers import answer, resource
 from service.api.bodies import describe, json_body
 from service.api.dependencies import (
@@ -111,6 +112,7 @@ def create_job(
             plan=submission.expected(found, settings),
         )
         return answer(told)
+    require_room(settings)
 
     def create(s: WriteSession) -> Response:
         like = submission.reusable(s, found.spec, used, settings.backend) if reuse else None
@@ -161,13 +163,25 @@ def cancel_job(database: DatabaseOf, j: Reference) -> Response:
     return answer(job_view(job), status=202 if job.state is JobState.RUNNING else 200)
 
 
-@router.post("/{j}/retry", status_code=202, response_model=JobView, responses=problems(404, 409))
+@router.post(
+    "/{j}/retry",
+    status_code=202,
+    response_model=JobView,
+    responses=problems(404, 409),
+    dependencies=[Room],
+)
 def retry_job(database: DatabaseOf, j: Reference, once: OnceWithoutBody) -> Response:
     """Queue a failed or cancelled job again, as a new attempt."""
     return once.make(database, lambda s: _queued(jobs.retry(s, j)))
 
 
-@router.post("/{j}/replay", status_code=202, response_model=JobView, responses=problems(404, 409))
+@router.post(
+    "/{j}/replay",
+    status_code=202,
+    response_model=JobView,
+    responses=problems(404, 409),
+    dependencies=[Room],
+)
 def replay_job(database: DatabaseOf, j: Reference, once: OnceWithoutBody) -> Response:
     """Train a succeeded fit again from its stored spec and data, and compare the weights.
 

@@ -60,8 +60,8 @@ def finish(app: FastAPI, bodies: Sequence[type[BaseModel]]) -> None:
             )
             _add_schemas(document, bodies)
             for path in document["paths"].values():
-                for operation in path.values():
-                    _add_problems(operation)
+                for method, operation in path.items():
+                    _add_problems(operation, writes=method != "get")
             app.openapi_schema = document
         return app.openapi_schema
 
@@ -94,11 +94,11 @@ def _without_null_defaults(schema: Any) -> Any:
     return [_without_null_defaults(item) for item in schema] if isinstance(schema, list) else schema
 
 
-def _add_problems(operation: dict[str, Any]) -> None:
+def _add_problems(operation: dict[str, Any], *, writes: bool) -> None:
     responses: dict[str, Any] = operation["responses"]
     # FastAPI's own 422 describes a body that this service never sends.
     responses.pop("422", None)
-    possible = [500, 503]
+    possible = [500, 503, 507] if writes else [500, 503]
     if operation.get("parameters") or "requestBody" in operation:
         possible.append(422)
     if "requestBody" in operation:

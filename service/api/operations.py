@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
 import service
+from service.api.admission import short_of_room
 from service.api.answers import Listing, answer, resource
 from service.api.dependencies import After, DatabaseOf, Limit, Resources, ResourcesOf
 from service.api.openapi import problems
@@ -91,10 +92,12 @@ def check_ready(resources: ResourcesOf) -> Response:
     with resources.database.read() as s:
         alive = workers.alive(s)
     degraded = [] if alive else ["No worker is alive: jobs are accepted and wait."]
-    if (mode := resources.database.about()["journal_mode"]) != "wal":
+    if (mode := resources.database.about().get("journal_mode", "wal")) != "wal":
         degraded.append(
             f"SQLite's journal mode is {mode}: writers and readers wait for each other."
         )
+    if (short := short_of_room(resources.settings)) is not None:
+        degraded.append(f"{short} Uploads and jobs are refused until there is room.")
     return answer(Ready(workers=alive, degraded=degraded))
 
 

@@ -8,11 +8,19 @@ from service.domain.datasets import Dataset
 from service.domain.errors import Unavailable
 from service.engine.tables.table import Table
 from service.settings import Settings
+from service.store import datasets
+from service.store.database import Database
 
 
 def table_path(settings: Settings, dataset: Dataset) -> Path:
     """Return where the dataset's canonical file lies."""
     return settings.datasets_dir / dataset.sha256[:2] / f"{dataset.sha256}.arrow"
+
+
+def dataset_of(database: Database, ref: str) -> Dataset:
+    """Return a dataset by its id or name."""
+    with database.read() as s:
+        return datasets.get(s, ref)
 
 
 def open_table(settings: Settings, dataset: Dataset) -> Table:

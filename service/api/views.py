@@ -9,10 +9,12 @@ from pydantic import BaseModel, Field
 
 from service.api.answers import Listing
 from service.api.problems import Problem, problem_of_stored
-from service.domain.datasets import Column, ColumnType, Dataset
+from service.domain.datasets import Column, ColumnType, Dataset, Reading
 from service.domain.evaluations import Evaluation
 from service.domain.jobs import Job, JobState, Progress, Replay
 from service.domain.models import RegisteredModel
+from service.domain.origins import Origin, SplitPart
+from service.engine.tables.tab import value_text
 
 
 def _absent(value: object) -> bool:
@@ -20,7 +22,10 @@ def _absent(value: object) -> bool:
 
 
 class ColumnView(BaseModel):
-    """A column's profile; moments are of the values that are not missing, `sd` with n-1."""
+    """A column's profile; moments are of the values that are not missing, `sd` with n-1.
+
+    Of dates and times, `min` and `max` are ISO 8601 text.
+    """
 
     name: str
     type: ColumnType
@@ -28,8 +33,8 @@ class ColumnView(BaseModel):
     n_unique: int
     mean: float | None
     sd: float | None
-    min: float | None
-    max: float | None
+    min: float | str | None
+    max: float | str | None
     levels: tuple[str, ...] | None = Field(
         default=None, exclude_if=_absent, description="Of a column that is not numeric."
     )
@@ -54,6 +59,11 @@ class DatasetView(DatasetItem):
     """A registered table and the profile of its columns."""
 
     columns: list[ColumnView]
+    reading: Reading | None = Field(
+        description="How the upload was read, and each column's type found; null for a dataset "
+        "that a library ships."
+    )
+    split: SplitPart | None = Field(description="Of which dataset this is a part, and which rows.")
 
 
 class JobItem(BaseModel):
@@ -128,7 +138,11 @@ class ModelView(ModelItem):
 
 def column_view(column: Column) -> ColumnView:
     """Return the profile as it is shown."""
-    return ColumnView(**column.model_dump(exclude={"top_counts"}))
+    told = column.model_dump(exclude={"top_counts"})
+    if column.is_temporal:
+        ends = {end: told[end] for end in ("min", "max") if told[end] is not None}
+        told.update({end: value_text(value, column.type) for end, value in ends.items()})
+    return ColumnView(**told)
 
 
 def dataset_item(dataset: Dataset) -> DatasetItem:
@@ -136,10 +150,14 @@ def dataset_item(dataset: Dataset) -> DatasetItem:
     return DatasetItem(**dataset.model_dump(exclude={"columns"}))
 
 
-def dataset_view(dataset: Dataset) -> DatasetView:
+def dataset_view(dataset: Dataset, origin: Origin) -> DatasetView:
     """Return a whole dataset."""
-    columns = [column_view(column) for column in dataset.columns]
-    return DatasetView(**dataset.model_dump(exclude={"columns"}), columns=columns)
+    return DatasetView(
+        **dataset.model_dump(exclude={"columns"}),
+        columns=[column_view(column) for column in dataset.columns],
+        reading=origin.reading,
+        split=origin.split,
+    )
 
 
 def job_path(job_id: str) -> str:

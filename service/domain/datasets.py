@@ -11,13 +11,19 @@ from service.domain.errors import FieldError, InvalidSpec
 from service.domain.names import Name, did_you_mean
 from service.domain.schema import MAX_COLUMNS, ColumnName, Spec, Value
 
-ColumnType = Literal["numeric", "integer", "factor", "ordered", "logical", "text"]
+ColumnType = Literal[
+    "numeric", "integer", "factor", "ordered", "logical", "date", "datetime", "text"
+]
 NUMERIC_TYPES: tuple[ColumnType, ...] = ("numeric", "integer")
 NOMINAL_TYPES: tuple[ColumnType, ...] = ("factor", "ordered", "logical", "text")
+# Neither numbers nor categories: a recipe's step makes some of them.
+TEMPORAL_TYPES: tuple[ColumnType, ...] = ("date", "datetime")
 
 
 class Column(Value):
     """One column's profile; moments are of the values that are not missing, `sd` with n-1.
+
+    Of a date, `min` and `max` are days since 1970-01-01, of a datetime seconds, as R counts them.
 
     `levels` are a factor's levels in order; of a text or logical column, the distinct values
     sorted by code point when there are at most `MAX_LEVELS`, else None. `top_counts` are how often
@@ -40,8 +46,15 @@ class Column(Value):
         """Whether its values are numbers."""
         return self.type in NUMERIC_TYPES
 
+    @property
+    def is_temporal(self) -> bool:
+        """Whether its values are dates or times."""
+        return self.type in TEMPORAL_TYPES
+
 
 MAX_LEVELS = 10_000
+# The words for missing where an upload declares none.
+DEFAULT_NA = ("", "NA")
 
 
 class Dataset(Value):
@@ -77,7 +90,10 @@ class Dataset(Value):
 
 
 class ColumnOptions(Spec):
-    """How one column of an upload is to be read."""
+    """How one column of an upload is to be read.
+
+    `format` is strptime's, such as `%d.%m.%Y`, for dates and times that are not ISO 8601.
+    """
 
     type: ColumnType
     levels: (
@@ -86,18 +102,21 @@ class ColumnOptions(Spec):
         ]
         | None
     ) = None
+    format: Annotated[str, Field(min_length=2, max_length=64)] | None = None
 
 
 class ReadOptions(Spec):
     """How an upload is to be read; the defaults are readr's.
 
     `delim` is guessed from the header line when absent; `skip` counts lines before the header.
+    An empty `quote` reads quotes as any other character.
     """
 
     columns: dict[ColumnName, ColumnOptions] = {}
-    na: Annotated[list[Annotated[str, Field(max_length=64)]], Field(max_length=64)] = ["", "NA"]
+    na: Annotated[list[Annotated[str, Field(max_length=64)]], Field(max_length=64)] = [*DEFAULT_NA]
     delim: Annotated[str, Field(min_length=1, max_length=1)] | None = None
     decimal: Literal[".", ","] = "."
+    quote: Literal['"', "'", ""] = '"'
     encoding: Literal["utf-8", "latin-1", "utf-16"] = "utf-8"
     skip: int = Field(default=0, ge=0, le=1_000_000)
 
@@ -127,10 +146,42 @@ class ReadLimits(Value):
     seconds: float = 900.0
 
 
+FileFormat = Literal["csv", "csv.gz", "parquet", "arrow"]
+
+
+class ReadColumn(Value):
+    """How one column got its type: declared in `options`, the file's own, or guessed.
+
+    `because` says which cell decided a guess, where one did.
+    """
+
+    name: str
+    type: ColumnType
+    how: Literal["declared", "guessed", "file"]
+    because: str | None = None
+
+
+class Reading(Value):
+    """How an upload was read. `delim` to `skip` are None for a file that is no text.
+
+    `na` are the words that were taken for missing; rows to predict are read with them, too.
+    """
+
+    format: FileFormat
+    delim: str | None = None
+    decimal: str | None = None
+    quote: str | None = None
+    encoding: str | None = None
+    skip: int | None = None
+    na: tuple[str, ...] = DEFAULT_NA
+    columns: tuple[ReadColumn, ...] = ()
+
+
 class Ingested(Value):
     """A canonical file in the storage: what registering a dataset needs to know of it.
 
-    `path` is relative to the folder of datasets, `bytes` the file's size.
+    `path` is relative to the folder of datasets, `bytes` the file's size. `reading` is None for a
+    table that was not uploaded.
     """
 
     sha256: str
@@ -138,3 +189,4 @@ class Ingested(Value):
     bytes: int
     columns: tuple[Column, ...]
     path: str
+    reading: Reading | None = None

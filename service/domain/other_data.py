@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from service.domain.datasets import Column, Dataset
 from service.domain.errors import FieldError
 from service.domain.names import did_you_mean
+from service.domain.selectors import kind_of
 
 _SHOWN = 5
 
@@ -16,20 +17,22 @@ def disagreements(
     other: Dataset,
     *,
     predictors: Sequence[str],
+    gapless: Sequence[str],
     outcomes: Sequence[str],
     loc: tuple[str | int, ...],
 ) -> list[FieldError]:
     """Return what keeps `other` from being predicted and judged; an empty list when nothing does.
 
-    It needs every predictor that reaches the network, numeric and without missing values, and
-    every outcome of the training data's type, without missing values and with no level that the
-    training data lack. A factor must have the same levels in the same order; the values of text
-    and logical outcomes may be fewer.
+    It needs every raw column that the recipe reads, of the training data's kind and without
+    missing values where no step fills them in, and every outcome of the training data's type,
+    without missing values and with no level that the training data lack. A factor must have the
+    same levels in the same order; the values of text and logical outcomes may be fewer.
 
     Args:
         training: the dataset that the network is trained on.
         other: the validation or test data.
-        predictors: the columns that reach the network.
+        predictors: the raw columns that the recipe reads.
+        gapless: those of them in which no step fills in missing values.
         outcomes: the outcome columns.
         loc: where `other` is named in the request.
     """
@@ -45,24 +48,28 @@ def disagreements(
             )
         )
     there = [column for name in predictors if (column := other.column(name)) is not None]
-    nominal = [column.name for column in there if not column.is_numeric]
-    if nominal:
+    strange = [
+        column.name for column in there if _kind(training, column.name) != _kind(other, column.name)
+    ]
+    if strange:
         found.append(
             _refused(
                 loc,
-                f"Expected numeric predictors in dataset '{other.name}', as in "
-                f"'{training.name}'. Received {_listed(nominal)}, "
-                f"which is {_type(other, nominal[0])} there.",
+                f"Expected {_kind(training, strange[0])} predictors in dataset '{other.name}', as "
+                f"in '{training.name}'. Received {_listed(strange)}, "
+                f"which is {_type(other, strange[0])} there.",
             )
         )
     judged = [column for name in outcomes if (column := other.column(name)) is not None]
-    gaps = [column.name for column in (*there, *judged) if column.n_missing]
+    must = {*gapless, *outcomes}
+    gaps = [c.name for c in (*there, *judged) if c.n_missing and c.name in must]
     if gaps:
         found.append(
             _refused(
                 loc,
                 f"Expected no missing values in the columns of dataset '{other.name}' that the "
-                f"network reads. Received some in {_listed(gaps)}.",
+                f"network reads. Received some in {_listed(gaps)}. A step such as 'impute_median' "
+                "fills them in.",
             )
         )
     for column in judged:
@@ -94,6 +101,11 @@ def _other_outcome(known: Column, column: Column, training: Dataset, other: Data
     if new:
         return f"{same}: values {_listed(expected)}. Received {_listed(new)} too."
     return None
+
+
+def _kind(dataset: Dataset, name: str) -> str:
+    column = dataset.column(name)
+    return kind_of(column.type) if column is not None else "absent"
 
 
 def _type(dataset: Dataset, name: str) -> str:

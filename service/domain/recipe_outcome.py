@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from service.domain.datasets import Column
 from service.domain.errors import (
@@ -12,9 +12,10 @@ from service.domain.errors import (
     MissingValues,
     NoPredictors,
 )
-from service.domain.recipe import NearZeroVariance, Remove, Select, Step, ZeroVariance
-from service.domain.schema import Value
-from service.domain.selectors import columns_of, listed
+from service.domain.foresight import Standing, foreseen, standing_of
+from service.domain.recipe import Step
+from service.domain.schema import MAX_COLUMNS, Value
+from service.domain.selectors import Kind, Stage, listed
 
 
 class Surviving(Value):
@@ -22,10 +23,15 @@ class Surviving(Value):
 
     `exact` is True when preparing the recipe on every row of the dataset leaves exactly these.
     Preparing it on some of the rows may leave fewer: a column may be constant there.
+
+    `read` are the raw columns that these are computed from, in the dataset's order, and `gapless`
+    those of them in which a missing value would reach the network.
     """
 
     names: tuple[str, ...]
     exact: bool
+    read: tuple[str, ...]
+    gapless: tuple[str, ...]
 
 
 def predictors_after(
@@ -33,8 +39,8 @@ def predictors_after(
 ) -> Surviving:
     """Return the predictors that a recipe leaves, as far as the profile of all rows can tell.
 
-    `zv` drops a column with at most one distinct value. `nzv` follows recipes 1.0.4, see
-    `is_near_constant`; it needs `n_rows` or keeps every column that is not constant, not exact.
+    Where only the rows decide (`corr`, `pca` with a threshold, `zv` of what another step made, ...)
+    the columns are kept and the result is not exact: preparing the recipe leaves these or fewer.
 
     Args:
         recipe: the steps, in order.
@@ -42,80 +48,81 @@ def predictors_after(
         n_rows: the number of rows that the profiles describe, missing values included.
 
     Raises:
-        InvalidSpec: a step names a column that is not there or not of its kind, or a nominal
-            predictor would reach the network.
-        MissingValues: a predictor with missing values would reach the network.
+        InvalidSpec: a step names a column that is not there or not of its kind, cannot do what is
+            asked with such a column, or a nominal predictor or a date would reach the network.
+        MissingValues: a predictor with missing values would reach the network, or a step that
+            cannot do with them.
         NoPredictors: nothing would.
     """
-    alive = {column.name: column for column in columns}
+    alive: Mapping[str, Standing] = {column.name: standing_of(column) for column in columns}
     gone: set[str] = set()
     exact = True
     for index, step in enumerate(recipe):
-        standing = [(column.name, column.is_numeric) for column in alive.values()]
-        chosen = columns_of(step, standing, gone=gone, loc=("recipe", index, "columns"))
-        match step:
-            case ZeroVariance():
-                dropped = {name for name in chosen if alive[name].n_unique <= 1}
-                alive = {name: column for name, column in alive.items() if name not in dropped}
-            case NearZeroVariance():
-                verdicts = {name: _near_constant(step, alive[name], n_rows) for name in chosen}
-                exact = exact and None not in verdicts.values()
-                alive = {name: column for name, column in alive.items() if not verdicts.get(name)}
-            case Select():
-                alive = {name: alive[name] for name in chosen}
-            case Remove():
-                alive = {name: column for name, column in alive.items() if name not in chosen}
-            case _:
-                pass
-        gone.update(name for name, _ in standing if name not in alive)
-    _require_fit(tuple(alive.values()), len(columns))
-    return Surviving(names=tuple(alive), exact=exact)
-
-
-def is_near_constant(
-    counts: tuple[int, int], n_unique: int, n_rows: int, freq_cut: float, unique_cut: float
-) -> bool:
-    """Return whether `nzv` drops a column, by recipes 1.0.4's rule.
-
-    It does when at most one distinct value occurs, or when the most common value occurs more than
-    `freq_cut` times as often as the next one while the distinct values are at most `unique_cut`
-    percent of the rows: `counts[0] / counts[1] > freq_cut and 100 * n_unique / n_rows <=
-    unique_cut`. Missing values count among the rows and not among the values.
-    """
-    if n_unique <= 1:
-        return True
-    return counts[0] / counts[1] > freq_cut and 100 * n_unique / n_rows <= unique_cut
-
-
-def _near_constant(step: NearZeroVariance, column: Column, n_rows: int | None) -> bool | None:
-    if column.n_unique <= 1:
-        return True
-    if n_rows is None or column.top_counts[1] == 0:
-        return None
-    return is_near_constant(
-        column.top_counts, column.n_unique, n_rows, step.freq_cut, step.unique_cut
+        stage = Stage(
+            columns={name: column.kind for name, column in alive.items()},
+            gone=gone - alive.keys(),
+            loc=("recipe", index),
+        )
+        after = foreseen(step, stage.chosen(step), alive, stage, n_rows)
+        exact = exact and after.exact
+        gone.update(name for name in alive if name not in after.columns)
+        alive = after.columns
+        _require_width(len(alive), stage)
+    _require_fit(alive, len(columns))
+    read = frozenset().union(*(column.sources for column in alive.values()))
+    gapless = frozenset().union(*(column.open_gaps for column in alive.values()))
+    return Surviving(
+        names=tuple(alive),
+        exact=exact,
+        read=tuple(column.name for column in columns if column.name in read),
+        gapless=tuple(column.name for column in columns if column.name in gapless),
     )
 
 
-def _require_fit(columns: Sequence[Column], n_before: int) -> None:
+def require_numeric(kinds: Mapping[str, Kind]) -> None:
+    """Refuse columns that no network can read.
+
+    Raises:
+        InvalidSpec: a column is nominal or a date.
+    """
+    _require_none(
+        [name for name, kind in kinds.items() if kind == "nominal"],
+        InvalidSpec,
+        "Expected numeric predictors after the recipe. Received nominal ones: {names}. "
+        "Turn them into numbers with a 'dummy' step, or drop them with a 'remove' step.",
+    )
+    _require_none(
+        [name for name, kind in kinds.items() if kind == "date"],
+        InvalidSpec,
+        "Expected numeric predictors after the recipe. Received dates: {names}. A 'date' step "
+        "makes columns of their parts; drop the dates themselves with a 'remove' step.",
+    )
+
+
+def _require_fit(columns: Mapping[str, Standing], n_before: int) -> None:
     if not columns:
         detail = (
             f"Expected at least one predictor after the recipe. Received none of {n_before}. "
             "Drop fewer columns, or add some to the dataset."
         )
         raise NoPredictors(detail, errors=[FieldError(loc=("recipe",), msg=detail)])
+    require_numeric({name: column.kind for name, column in columns.items()})
     _require_none(
-        [column.name for column in columns if not column.is_numeric],
-        InvalidSpec,
-        "Expected numeric predictors after the recipe. Received nominal ones: {names}. "
-        "Drop them with a 'remove' step.",
-    )
-    _require_none(
-        [column.name for column in columns if column.n_missing],
+        [name for name, column in columns.items() if column.n_missing],
         MissingValues,
-        "Expected no missing values after the recipe. Received some in {names}. "
-        "Drop these columns with a 'remove' step.",
+        "Expected no missing values after the recipe. Received some in {names}. Fill them in with "
+        "a step such as 'impute_median' or 'unknown', leave the rows out with 'naomit', or drop "
+        "these columns with a 'remove' step.",
     )
+
+
+def _require_width(width: int, stage: Stage) -> None:
+    if width > MAX_COLUMNS:
+        detail = (
+            f"Expected at most {MAX_COLUMNS} predictors after each step. Received {width}. "
+            "Select fewer columns."
+        )
+        raise InvalidSpec(detail, errors=[FieldError(loc=stage.loc, msg=detail, received=width)])
 
 
 def _require_none(names: Sequence[str], kind: Callable[..., FitpointError], sentence: str) -> None:

@@ -29,6 +29,21 @@ from service.domain.spec_checks import (
 # Of the tables and the network as float32, before anything is built.
 MAX_MEMORY_BYTES = 64 * 2**30
 _FLOAT32 = 4
+# Steps whose result has columns that depend on the rows they learn from.
+_DECIDED_BY_ROWS = frozenset(
+    (
+        "zv",
+        "nzv",
+        "corr",
+        "lincomb",
+        "filter_missing",
+        "naomit",
+        "dummy",
+        "other",
+        "discretize",
+        "pca",
+    )
+)
 # Weights, gradients and two moments of the optimizer.
 _COPIES_OF_WEIGHTS = 4
 
@@ -187,7 +202,12 @@ def _wrong_other_data(
         field
         for other, loc in others
         for field in disagreements(
-            training, other, predictors=surviving.names, outcomes=spec.outcomes, loc=loc
+            training,
+            other,
+            predictors=surviving.read,
+            gapless=surviving.gapless,
+            outcomes=spec.outcomes,
+            loc=loc,
         )
     ]
 
@@ -221,7 +241,7 @@ def _loss(spec: FitSpec, mode: Mode) -> Loss:
 
 def _learns_columns(spec: FitSpec) -> bool:
     """Return whether a step decides by the rows which columns stay."""
-    return any(step.step in ("zv", "nzv") for step in spec.recipe)
+    return any(step.step in _DECIDED_BY_ROWS for step in spec.recipe)
 
 
 def _memory(

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations, product
+from typing import Literal
 
 from pydantic_core import SchemaError, SchemaValidator, core_schema
 
+from service.domain.datasets import NUMERIC_TYPES, TEMPORAL_TYPES
 from service.domain.errors import FieldError, InvalidSpec
 from service.domain.names import did_you_mean
-from service.domain.recipe import Step
+from service.domain.recipe import Interact, RecipeStep
 
-GROUPS: dict[str, Callable[[bool], bool]] = {
-    "all_predictors": lambda _: True,
-    "all_numeric_predictors": lambda is_numeric: is_numeric,
-    "all_nominal_predictors": lambda is_numeric: not is_numeric,
+Kind = Literal["numeric", "nominal", "date"]
+
+GROUPS: Mapping[str, frozenset[Kind]] = {
+    "all_predictors": frozenset(("numeric", "nominal", "date")),
+    "all_numeric_predictors": frozenset(("numeric",)),
+    "all_nominal_predictors": frozenset(("nominal",)),
+    "all_date_predictors": frozenset(("date",)),
 }
 _SHOWN = 5
 
 
 def resolve(
     selectors: str | Sequence[str] | None,
-    columns: Sequence[tuple[str, bool]],
+    columns: Sequence[tuple[str, Kind]],
     default: str,
     *,
     gone: Collection[str] = (),
@@ -38,7 +45,7 @@ def resolve(
 
     Args:
         selectors: what the step says; None means `default`.
-        columns: the predictors as they stand before the step, in order: (name, is numeric).
+        columns: the predictors as they stand before the step, in order: (name, kind).
         default: the group that the step is for.
         gone: names that earlier steps dropped. Taking one away is no error; naming one is.
         loc: where the selectors stand in the request, for the error.
@@ -64,9 +71,73 @@ def resolve(
     return tuple(chosen)
 
 
+def kind_of(column_type: str) -> Kind:
+    """Return what a column's type is to a recipe."""
+    if column_type in NUMERIC_TYPES:
+        return "numeric"
+    return "date" if column_type in TEMPORAL_TYPES else "nominal"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """Where a step stands: the predictors before it, in order, and what earlier steps dropped.
+
+    `loc` is the step's place in the request, for errors.
+    """
+
+    columns: Mapping[str, Kind]
+    gone: Collection[str] = ()
+    loc: tuple[str | int, ...] = ()
+
+    def chosen(self, step: RecipeStep) -> tuple[str, ...]:
+        """Return the columns that the step works on; see `columns_of`."""
+        return columns_of(
+            step, list(self.columns.items()), gone=self.gone, loc=(*self.loc, "columns")
+        )
+
+    def others(self, step: RecipeStep, field: str, group: str) -> tuple[str, ...]:
+        """Return the columns that another field of the step selects, all of one kind.
+
+        Raises:
+            InvalidSpec: as `columns_of`.
+        """
+        loc = (*self.loc, field)
+        wanted = getattr(step, field)
+        names = resolve(wanted, list(self.columns.items()), group, gone=self.gone, loc=loc)
+        _require_kind(step, names, self.columns, group, loc)
+        return names
+
+    def interactions(self, step: Interact) -> tuple[tuple[str, ...], ...]:
+        """Return the columns of each product that the step makes, each product once.
+
+        As R's formulas have them: shorter products first, and in each of them the columns in the
+        order in which the terms name them.
+
+        Raises:
+            InvalidSpec: as `columns_of`.
+        """
+        terms = step.interactions()
+        if terms is None:
+            return tuple(combinations(self.chosen(step), 2))
+        columns = list(self.columns.items())
+        loc = (*self.loc, "terms")
+        place: dict[str, int] = {}
+        found: dict[frozenset[str], None] = {}
+        for term in terms:
+            sides = [resolve(side, columns, step.selects, gone=self.gone, loc=loc) for side in term]
+            for name in dict.fromkeys(name for side in sides for name in side):
+                _require_kind(step, (name,), self.columns, step.selects, loc)
+                place.setdefault(name, len(place))
+            found |= dict.fromkeys(frozenset(names) for names in product(*sides))
+        products = [
+            tuple(sorted(names, key=place.__getitem__)) for names in found if len(names) > 1
+        ]
+        return tuple(sorted(products, key=len))
+
+
 def columns_of(
-    step: Step,
-    columns: Sequence[tuple[str, bool]],
+    step: RecipeStep,
+    columns: Sequence[tuple[str, Kind]],
     *,
     gone: Collection[str] = (),
     loc: tuple[str | int, ...] = ("columns",),
@@ -75,7 +146,7 @@ def columns_of(
 
     Args:
         step: a step of a recipe; `step.selects` is the group it is for.
-        columns: the predictors as they stand before the step, in order: (name, is numeric).
+        columns: the predictors as they stand before the step, in order: (name, kind).
         gone: names that earlier steps dropped.
         loc: where the step's selectors stand in the request, for the error.
 
@@ -83,17 +154,7 @@ def columns_of(
         InvalidSpec: as `resolve`, or a selected column is not of the kind that the step is for.
     """
     chosen = resolve(step.columns, columns, step.selects, gone=gone, loc=loc)
-    belongs = GROUPS[step.selects]
-    known = dict(columns)
-    wrong = [name for name in chosen if not belongs(known[name])]
-    if wrong:
-        kind = "numeric" if step.selects == "all_numeric_predictors" else "nominal"
-        other = "nominal" if kind == "numeric" else "numeric"
-        raise _refused(
-            f"Expected {kind} columns in step '{step.step}'. Received {listed(wrong)}, {other}.",
-            wrong[0],
-            loc,
-        )
+    _require_kind(step, chosen, dict(columns), step.selects, loc)
     return chosen
 
 
@@ -106,7 +167,7 @@ def listed(names: Iterable[str], shown: int = _SHOWN) -> str:
 
 def _meant(
     selector: str,
-    known: dict[str, bool],
+    known: Mapping[str, Kind],
     gone: Collection[str],
     minus: bool,
     loc: tuple[str | int, ...],
@@ -114,13 +175,13 @@ def _meant(
     if selector in known:
         return [selector]
     if selector in GROUPS:
-        return [name for name, is_numeric in known.items() if GROUPS[selector](is_numeric)]
-    kind, colon, text = selector.partition(":")
-    if colon and kind == "starts_with":
+        return [name for name, kind in known.items() if kind in GROUPS[selector]]
+    what, colon, text = selector.partition(":")
+    if colon and what == "starts_with":
         return [name for name in known if name.lower().startswith(text.lower())]
-    if colon and kind == "ends_with":
+    if colon and what == "ends_with":
         return [name for name in known if name.lower().endswith(text.lower())]
-    if colon and kind == "matches":
+    if colon and what == "matches":
         found = _pattern(text, loc)
         return [name for name in known if found.isinstance_python(name)]
     if selector in gone:
@@ -135,6 +196,24 @@ def _meant(
     raise _refused(
         f"Expected a predictor or a selector. Received '{selector}'.{near}", selector, loc
     )
+
+
+def _require_kind(
+    step: RecipeStep,
+    names: Sequence[str],
+    known: Mapping[str, Kind],
+    group: str,
+    loc: tuple[str | int, ...],
+) -> None:
+    belongs = GROUPS[group]
+    wrong = [name for name in names if known[name] not in belongs]
+    if wrong:
+        raise _refused(
+            f"Expected {min(belongs)} columns in step '{getattr(step, 'step', '')}'. "
+            f"Received {listed(wrong)}, {known[wrong[0]]}.",
+            wrong[0],
+            loc,
+        )
 
 
 def _pattern(text: str, loc: tuple[str | int, ...]) -> SchemaValidator:

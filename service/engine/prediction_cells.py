@@ -13,8 +13,11 @@ from numpy.typing import NDArray
 from service.domain.datasets import Column
 from service.domain.errors import FieldError, InvalidData
 from service.domain.names import did_you_mean
-from service.engine.prediction_columns import InputColumns, shown
+from service.domain.temporal import days_of, microseconds_of
+from service.engine.prediction_columns import InputColumns, is_nominal, shown
 
+# What a recipe reads as a level that the training rows did not have.
+NEW_LEVEL = -2
 _NUMBERS = {int, float, type(None)}
 _WORDS = {True: ("TRUE", "true"), False: ("FALSE", "false")}
 
@@ -43,10 +46,13 @@ def numbers(rows: Sequence[Sequence[Any]], names: Sequence[str], key: str) -> ND
     raise _first_misfit(rows, names, key)
 
 
-def codes(cells: Sequence[Any], column: Column, key: str) -> NDArray[np.int32]:
+def codes(
+    cells: Sequence[Any], column: Column, key: str, *, is_open: bool = False
+) -> NDArray[np.int32]:
     """Return JSON cells as the 0-based levels of a nominal column, -1 for null.
 
     A number counts as its text (1 and 1.0 as "1", else "1.0"), true and false as TRUE and FALSE.
+    With `is_open` a text that is none of the levels is -2.
 
     Raises:
         InvalidData: a cell is none of the training rows' levels.
@@ -58,6 +64,8 @@ def codes(cells: Sequence[Any], column: Column, key: str) -> NDArray[np.int32]:
             found[row] = -1
             continue
         code = next((code_of[text] for text in _texts(cell) if text in code_of), None)
+        if code is None and is_open and _texts(cell):
+            code = NEW_LEVEL
         if code is None:
             raise unknown_level(row, column, cell, (key, row, column.name))
         found[row] = code
@@ -159,13 +167,48 @@ def split(
         inputs: the columns.
         key: the member of the body that the rows are in.
     """
-    nominal = [place for place, column in enumerate(inputs.columns) if not column.is_numeric]
     coded = {
-        inputs.columns[place].name: codes([row[place] for row in rows], inputs.columns[place], key)
-        for place in nominal
+        column.name: codes(
+            [row[place] for row in rows], column, key, is_open=column.name in inputs.open
+        )
+        for place, column in enumerate(inputs.columns)
+        if is_nominal(column)
     }
-    if not nominal:
+    if all(column.is_numeric for column in inputs.columns):
         return numbers(rows, inputs.names, key), coded
-    numeric = [place for place, column in enumerate(inputs.columns) if column.is_numeric]
-    names = [inputs.columns[place].name for place in numeric]
-    return numbers([[row[place] for place in numeric] for row in rows], names, key), coded
+    numeric = [(p, column) for p, column in enumerate(inputs.columns) if not is_nominal(column)]
+    cells = [
+        [
+            _moment(row[place], number, column, key) if column.is_temporal else row[place]
+            for place, column in numeric
+        ]
+        for number, row in enumerate(rows)
+    ]
+    return numbers(cells, [column.name for _, column in numeric], key), coded
+
+
+def moment(text: str, kind: str) -> float | None:
+    """Return a date as days since 1970-01-01, a datetime as seconds; None when it is none."""
+    if kind == "date":
+        return days_of(text)
+    microseconds = microseconds_of(text)
+    return None if microseconds is None else microseconds / 1e6
+
+
+def not_a_moment(row: int, column: Column, cell: object, loc: tuple[str | int, ...]) -> InvalidData:
+    """Return the error for a cell, in the 0-based row, that is no date or time."""
+    example = "2020-01-31" if column.type == "date" else "2020-01-31T12:00:00Z"
+    detail = (
+        f"Expected a {column.type} such as {example} in row {row + 1} of column "
+        f"'{shown(column.name)}'. Received {_described(cell)}."
+    )
+    return InvalidData(detail, errors=[FieldError(loc=loc, msg=detail, received=shown(cell))])
+
+
+def _moment(cell: Any, row: int, column: Column, key: str) -> float | None:
+    if cell is None:
+        return None
+    found = moment(cell, column.type) if isinstance(cell, str) else None
+    if found is None:
+        raise not_a_moment(row, column, cell, (key, row, shown(column.name)))
+    return found

@@ -23,11 +23,13 @@ class InputColumns:
     """The raw columns that a model reads, in order, and the words that mean missing in a CSV.
 
     `columns` are of the training profile; the levels of a nominal one are those that the recipe
-    was fitted on. Other columns of new data are ignored.
+    was fitted on. Other columns of new data are ignored. `open` names those in which the recipe
+    knows what to do with a level that is none of these.
     """
 
     columns: tuple[Column, ...]
     na: tuple[str, ...]
+    open: frozenset[str] = frozenset()
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -36,8 +38,8 @@ class InputColumns:
 
     @cached_property
     def numeric_names(self) -> tuple[str, ...]:
-        """The names of the columns of numbers, in order."""
-        return tuple(column.name for column in self.columns if column.is_numeric)
+        """The names of the columns that are held as numbers, dates among them, in order."""
+        return tuple(column.name for column in self.columns if not is_nominal(column))
 
     def check(self, types: Mapping[str, ColumnType]) -> None:
         """Compare with the columns of some data.
@@ -51,10 +53,8 @@ class InputColumns:
             raise absent
         for column in self.columns:
             kind = types[column.name]
-            # A logical column may be read as 0 and 1.
-            fits = (*NUMERIC_TYPES, "logical") if column.is_numeric else NOMINAL_TYPES
+            wanted, fits = _wanted(column)
             if kind not in fits:
-                wanted = "numbers" if column.is_numeric else "categories"
                 detail = (
                     f"Expected {wanted} in column '{column.name}', as in training. Received a "
                     f"column of type {kind}."
@@ -101,7 +101,10 @@ class PredictionRows:
         return column if rows is None else column[rows]
 
     def codes(self, name: str, rows: Rows = None) -> NDArray[np.int32]:
-        """Return the 0-based levels of a nominal column, int32 (rows,), -1 where missing."""
+        """Return the 0-based levels of a nominal column, int32 (rows,), -1 where missing.
+
+        -2 stands for a level that is none of them, in a column of `inputs.open`.
+        """
         column = self.nominal[name]
         return column if rows is None else column[rows]
 
@@ -109,6 +112,21 @@ class PredictionRows:
         """Return the levels that `codes` counts: those of the training rows."""
         column = next(column for column in self.inputs.columns if column.name == name)
         return column.levels or ()
+
+
+def is_nominal(column: Column) -> bool:
+    """Return whether a column's values are categories."""
+    return column.type in NOMINAL_TYPES
+
+
+def _wanted(column: Column) -> tuple[str, tuple[ColumnType, ...]]:
+    """Return in words what a column should hold, and the types that do."""
+    if column.is_numeric:
+        # A logical column may be read as 0 and 1.
+        return "numbers", (*NUMERIC_TYPES, "logical")
+    if column.is_temporal:
+        return f"{column.type}s", (column.type,)
+    return "categories", NOMINAL_TYPES
 
 
 def absent_column(

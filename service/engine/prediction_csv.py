@@ -15,11 +15,18 @@ from numpy.typing import NDArray
 
 from service.domain.datasets import Column
 from service.domain.errors import FieldError, InvalidData
-from service.engine.prediction_cells import not_a_number, unknown_level
+from service.engine.prediction_cells import (
+    NEW_LEVEL,
+    moment,
+    not_a_moment,
+    not_a_number,
+    unknown_level,
+)
 from service.engine.prediction_columns import (
     InputColumns,
     PredictionRows,
     absent_column,
+    is_nominal,
     shown,
 )
 
@@ -81,16 +88,18 @@ class _Cells:
         self._missing = frozenset(inputs.na)
         self._names = inputs.numeric_names
         self._places = [place[name] for name in self._names]
+        self._temporal = {column.name: column for column in inputs.columns if column.is_temporal}
         self._values = array("d")
         self._rows = 0
         self._nominal: dict[str, list[str]] = {
-            column.name: [] for column in inputs.columns if not column.is_numeric
+            column.name: [] for column in inputs.columns if is_nominal(column)
         }
         self._nominal_places = [place[name] for name in self._nominal]
         # Where none of these can be, what float() takes and what we take differ only in the words
         # for NaN and infinity; elsewhere each cell is looked at.
         self._plain = (
             text.isascii()
+            and not self._temporal
             and "_" not in text[text.find("\n") :]
             and not any(map(_NUMBER.match, inputs.na))
         )
@@ -117,13 +126,18 @@ class _Cells:
         nominal = {
             column.name: self._codes(column, self._nominal[column.name])
             for column in self._inputs.columns
-            if not column.is_numeric
+            if is_nominal(column)
         }
         return PredictionRows(inputs=self._inputs, layout="rows", numbers=numbers, nominal=nominal)
 
     def _number(self, cell: str, place: int) -> float:
         if cell in self._missing:
             return math.nan
+        if (column := self._temporal.get(self._names[place])) is not None:
+            found = moment(cell, column.type)
+            if found is None:
+                raise not_a_moment(self._rows, column, cell, (self._rows + 1, column.name))
+            return found
         value = float(cell) if _NUMBER.match(cell) else math.inf
         if math.isinf(value):
             name = self._names[place]
@@ -138,6 +152,8 @@ class _Cells:
         codes = np.empty(len(cells), dtype=np.int32)
         for row, cell in enumerate(cells):
             code = code_of.get(cell)
+            if code is None and column.name in self._inputs.open:
+                code = NEW_LEVEL
             if code is None:
                 raise unknown_level(row, column, cell, (row + 1, column.name))
             codes[row] = code

@@ -140,7 +140,8 @@ def _inputs(artifact: Artifact) -> InputColumns:
         else profile[name]
         for name in artifact.recipe.required
     ]
-    return InputColumns(columns=tuple(columns), na=artifact.na)
+    new_levels = frozenset(artifact.recipe.takes_new_levels)
+    return InputColumns(columns=tuple(columns), na=artifact.na, open=new_levels)
 
 
 def _folded(recipe: FittedRecipe, kernel: Matrix, bias: Matrix) -> _Folded | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from service.domain.datasets import Dataset
+from service.domain.datasets import DEFAULT_NA, Dataset
 from service.domain.evaluations import Evaluation
 from service.domain.fit import FitSpec
 
@@ -29,7 +29,8 @@ class FitTask:
     """One fit to do. `spec` is resolved; `evaluations` follow `spec.evaluate`, one source each.
 
     `staging` is an empty folder that the fit fills with its artifact. `trial` is the fit's number
-    in the records of its epochs.
+    in the records of its epochs. `na` are the words that the training data's reader took for
+    missing.
     """
 
     spec: FitSpec
@@ -38,6 +39,7 @@ class FitTask:
     evaluations: tuple[Source, ...]
     staging: Path
     trial: int = 1
+    na: tuple[str, ...] = DEFAULT_NA
 
 
 @dataclass(frozen=True, kw_only=True)

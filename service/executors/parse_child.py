@@ -1,29 +1,19 @@
-"""The child that parses what clients send; `service.executors.parsing` starts it.
-
-One request comes as JSON on standard input; the answer is a JSON file in the scratch folder, as
-libraries write to standard output what they please.
-"""
+"""The child that parses what clients send; `service.executors.parsing` asks it."""
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 from pathlib import Path
-from typing import Any
 
 from service.domain.datasets import BuiltinRequest, Ingested, ReadLimits, ReadOptions
-from service.domain.errors import FitpointError, TooLarge, Unavailable
 from service.domain.schema import Value
-from service.executors.lifeline import die_with_parent
-
-ANSWER = "answer.json"
+from service.executors.answering import answer, hide_pandas
 
 
 class ParseRequest(Value):
     """What the child is to read: an upload with its options, or a built-in dataset."""
 
-    parent: int
     datasets: Path
     scratch: Path
     limits: ReadLimits
@@ -32,31 +22,14 @@ class ParseRequest(Value):
     builtin: BuiltinRequest | None = None
 
 
-class ParseAnswer(Value):
-    """The file it made, or the error as it is stored."""
-
-    ingested: Ingested | None = None
-    error: dict[str, Any] | None = None
-
-
 def main() -> None:
-    """Read the request, do it, write the answer. Anything unforeseen ends the process."""
-    request = ParseRequest.model_validate_json(sys.stdin.buffer.read())
-    die_with_parent(request.parent)
-    try:
-        answer = ParseAnswer(ingested=_done(request))
-    except FitpointError as error:
-        answer = ParseAnswer(error=error.as_stored())
-    except MemoryError:
-        megabytes = request.limits.memory_bytes // 2**20
-        detail = f"Expected a table that is read in {megabytes} MB of memory. It needs more."
-        answer = ParseAnswer(error=TooLarge(detail).as_stored())
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        detail = "Expected room on the disk for the table. It is full: delete something first."
-        answer = ParseAnswer(error=Unavailable(detail).as_stored())
-    (request.scratch / ANSWER).write_text(answer.model_dump_json())
+    """Answer one `ParseRequest` with an `Ingested`."""
+    answer(ParseRequest, lambda request: _done(request).model_dump(mode="json"), _over)
+
+
+def _over(request: ParseRequest) -> str:
+    megabytes = request.limits.memory_bytes // 2**20
+    return f"Expected a table that is read in {megabytes} MB of memory. It needs more."
 
 
 def _done(request: ParseRequest) -> Ingested:
@@ -69,7 +42,7 @@ def _done(request: ParseRequest) -> Ingested:
     hide_pandas()
     from service.engine.tables.ingest import ingest
 
-    _limit(request.limits, request.upload.stat().st_size)
+    limit(request.limits, request.upload.stat().st_size)
     return ingest(
         request.upload,
         request.datasets,
@@ -79,22 +52,7 @@ def _done(request: ParseRequest) -> Ingested:
     )
 
 
-def hide_pandas() -> None:
-    """Make pandas unimportable in this process.
-
-    pyarrow looks for it whenever it is given a value: 0.6 s and 50 MB for nothing here.
-    """
-    sys.meta_path.insert(0, _WithoutPandas)
-
-
-class _WithoutPandas:
-    @staticmethod
-    def find_spec(name: str, *_: object) -> None:
-        if name == "pandas":
-            raise ModuleNotFoundError(name=name)
-
-
-def _limit(limits: ReadLimits, upload_bytes: int) -> None:
+def limit(limits: ReadLimits, upload_bytes: int) -> None:
     """Bound what a hostile file can take: address space, processor time, and no core dump."""
     if sys.platform == "win32":
         return

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from service.domain.errors import TooLarge, Unavailable, from_stored
+from service.domain.errors import TooLarge, Unavailable
 from service.domain.recipe import Step
-from service.executors.preview_child import PreviewAnswer, PreviewRequest
+from service.executors.asking import Ended, TookTooLong, ask
+from service.executors.preview_child import PreviewRequest
 
 DEFAULT_SECONDS = 300.0
+CHILD = "service.executors.preview_child"
 
 
 def preview_recipe(
@@ -42,35 +41,21 @@ def preview_recipe(
         Unavailable: the child ended without an answer.
     """
     request = PreviewRequest(
-        parent=os.getpid(),
         recipe=list(recipe),
         training=training,
         new_data=new_data,
         outcomes=list(outcomes),
         count=count,
     )
-    child = subprocess.Popen(
-        [sys.executable, "-P", "-m", "service.executors.preview_child"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
-    )
-    with child:
-        try:
-            answer, _ = child.communicate(request.model_dump_json().encode(), seconds)
-        except subprocess.TimeoutExpired as error:
-            raise TooLarge(
-                f"Expected a recipe that is prepared within {seconds:g} seconds. It took longer. "
-                "Preview it on a smaller dataset."
-            ) from error
-        finally:
-            child.kill()
-    if child.returncode != 0:
+    try:
+        return ask(CHILD, request, seconds)
+    except TookTooLong as end:
+        raise TooLarge(
+            f"Expected a recipe that is prepared within {seconds:g} seconds. It took longer. "
+            "Preview it on a smaller dataset."
+        ) from end
+    except Ended as end:
         raise Unavailable(
-            f"The process that prepared the recipe ended with status {child.returncode} and no "
-            "answer. Try again, on a smaller dataset if it ends the same way."
-        )
-    told = PreviewAnswer.model_validate_json(answer)
-    if told.error is not None:
-        raise from_stored(told.error)
-    return told.preview or {}
+            f"The process that prepared the recipe ended without an answer: {end}. Try again, on "
+            "a smaller dataset if it ends the same way."
+        ) from end

@@ -14,7 +14,7 @@ from service.domain.names import did_you_mean
 from service.store import ids, models
 from service.store.encoding import is_storable
 from service.store.pages import Page, page_of
-from service.store.sessions import ReadSession, WriteSession, clock_of
+from service.store.sessions import ReadSession, WriteSession, clock_of, lock_catalogue
 from service.store.tables import JobRow, ModelNameRow, ModelRow
 
 
@@ -38,6 +38,7 @@ def put(s: WriteSession, alias: str, model: str) -> Alias:
         InvalidSpec: the alias has the form of an id.
     """
     ids.refuse_lookalike(alias)
+    lock_catalogue(s)
     target = models.require(s, model)
     if s.scalar(select(ModelRow.id).where(ModelRow.name == alias).limit(1)) is not None:
         raise Conflict(f"Expected a new name or an alias. Models are called '{alias}'.")
@@ -86,6 +87,7 @@ def page(s: ReadSession, limit: int = 20, after: str | None = None) -> Page[Alia
 
 def delete(s: WriteSession, alias: str) -> None:
     """Remove an alias; the model stays."""
+    lock_catalogue(s)
     get(s, alias)
     # A name that models had before keeps its count of versions.
     s.execute(

@@ -17,8 +17,8 @@ from service.store import epochs, evaluations, events, jobs, logs, models
 from service.store.encoding import words_for_floats
 from service.store.fence import Held, held, lease_lost, leave_running, require_held
 from service.store.job_rows import is_state
-from service.store.rescue import child_died, rescue, retry_later
-from service.store.sessions import WriteSession, clock_of
+from service.store.rescue import child_died, park, rescue, retry_later, worker_died
+from service.store.sessions import WriteSession, clock_of, lock_catalogue
 from service.store.tables import JobRow
 
 __all__ = [
@@ -31,12 +31,14 @@ __all__ = [
     "finish_replay",
     "heartbeat",
     "log",
+    "park",
     "record_epochs",
     "record_plan",
     "release",
     "rescue",
     "retry_later",
     "succeed",
+    "worker_died",
 ]
 
 # Six heartbeats of 5 s.
@@ -57,16 +59,19 @@ def claim(s: WriteSession, worker_id: str, lease_seconds: float = LEASE_SECONDS)
         JobRow.run_after_clock != now.source,
         JobRow.run_after <= now.seconds,
     )
+    # Apart from the update, or PostgreSQL's planner could look for the first one more than once.
+    # Where others write beside us, a row that somebody else is claiming is passed over.
     first = (
         select(JobRow.id)
         .where(is_state(JobState.QUEUED), due)
         .order_by(JobRow.priority.desc(), JobRow.id)
         .limit(1)
-        .scalar_subquery()
+        .with_for_update(skip_locked=True)
+        .cte("first")
     )
     row = s.execute(
         update(JobRow)
-        .where(JobRow.id == first, is_state(JobState.QUEUED))
+        .where(JobRow.id.in_(select(first.c.id)), is_state(JobState.QUEUED))
         .values(
             state=JobState.RUNNING.value,
             attempt=JobRow.attempt + 1,
@@ -200,6 +205,7 @@ def succeed(
     Raises:
         CancelRequested: a cancel was accepted meanwhile; acknowledge it instead.
     """
+    lock_catalogue(s)
     job = _require_uncancelled(s, job_id, token)
     leave_running(
         s,

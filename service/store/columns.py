@@ -15,10 +15,14 @@ from service.store.encoding import require_storable
 Whole = BigInteger().with_variant(Integer(), "sqlite")
 
 
+# Sorted and compared by code point everywhere, whatever language a server was installed in.
+ByteText = Text().with_variant(Text(collation="C"), "postgresql")
+
+
 class StorableText(TypeDecorator[str]):
     """Text without NUL and without lone surrogates."""
 
-    impl = Text
+    impl = ByteText
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002

@@ -1,49 +1,39 @@
-"""The database: one write at a time, committed or undone as a whole, and reads beside it."""
+"""The database: writes that are committed or undone as a whole, and reads beside them."""
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
-from typing import Any
+from contextlib import contextmanager, nullcontext, suppress
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import Connection, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError, StatementError
 from sqlalchemy.orm import Session
 
 from service.domain.errors import FitpointError, InvalidSpec, Unavailable
-from service.store import sqlite
-from service.store.clock import Clock, SystemClock
-from service.store.encoding import to_json
+from service.store.backend import Backend, Kind
+from service.store.clock import Clock
+from service.store.postgresql import PostgresBackend
 from service.store.sessions import CLOCK, ReadSession, WriteSession
+from service.store.sqlite_backend import SqliteBackend
 
-log = logging.getLogger(__name__)
-
-# The API's threadpool has 40 threads, a worker a handful.
-_CONNECTIONS = 48
-_KIND = "fitpoint_transaction"
+# How long a write waits for another one, in this process or elsewhere.
+BUSY_SECONDS = 10.0
 
 
 class Database:
-    """One SQLite file, shared by threads of this process and by other processes of this host.
+    """One database, shared by threads of this process and by other processes.
 
     Store functions take a session and never commit: `write()` does, once, at its end.
     """
 
-    def __init__(
-        self, engine: Engine, *, mode: sqlite.JournalMode, clock: Clock, busy_seconds: float
-    ) -> None:
-        self._engine = engine
+    def __init__(self, backend: Backend, *, clock: Clock | None, busy_seconds: float) -> None:
+        self._backend = backend
+        self._engine = backend.engine()
         self._clock = clock
         self._busy_seconds = busy_seconds
         self._turn = threading.Lock()
-        self._writer: int | None = None
-        self._mode = mode
-        event.listen(engine, "connect", self._prepare)
-        event.listen(engine, "begin", self._begin)
-        event.listen(engine, "commit", _still_open)
+        self._writers: set[int] = set()
 
     @classmethod
     def open(
@@ -52,32 +42,25 @@ class Database:
         *,
         journal: str | None = None,
         clock: Clock | None = None,
-        busy_seconds: float = 10.0,
+        busy_seconds: float = BUSY_SECONDS,
     ) -> Database:
-        """Open the database at `url` (`sqlite:///path`); the file is made when its folder exists.
+        """Open the database at `url`.
 
-        `journal` ("wal" or "truncate") overrides what the version of SQLite decides, for a
-        distribution that repaired an old version. `busy_seconds` is how long a write waits for
-        another one, in this process or elsewhere.
+        With `sqlite:///path` the file is made when its folder exists; what
+        `postgresql://user:password@host/name` names must be there. `journal` ("wal" or "truncate")
+        overrides what the version of SQLite decides, for a distribution that repaired an old
+        version. `busy_seconds` is how long a write waits for another one, in this process or
+        elsewhere; `clock` stands in for the database's own.
 
         Raises:
             InvalidSpec: the URL or the journal mode is none that the store knows.
-            Unavailable: the file cannot be opened, or lies where SQLite cannot lock it.
+            Unavailable: the database cannot be reached, or is none that the store can use.
         """
-        driver = sqlite.driver()
-        mode = _journal_mode(journal, driver.sqlite_version_info)
-        engine = create_engine(
-            file_url(url),
-            module=driver,
-            json_serializer=to_json,
-            pool_size=_CONNECTIONS,
-            max_overflow=0,
-            pool_timeout=busy_seconds,
-        )
-        database = cls(engine, mode=mode, clock=clock or SystemClock(), busy_seconds=busy_seconds)
+        backend = backend_of(url, journal=journal, busy_seconds=busy_seconds)
+        database = cls(backend, clock=clock, busy_seconds=busy_seconds)
         try:
             with database.read() as s:
-                s.execute(text("SELECT count(*) FROM sqlite_master"))
+                backend.probe(s)
         except BaseException:
             database.close()
             raise
@@ -85,12 +68,14 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[WriteSession]:
-        """Yield a session that holds the write lock; commit at the end, undo on any error.
+        """Yield a session that may write; commit at the end, undo on any error.
+
+        With SQLite it holds the write lock; with PostgreSQL it locks the rows that it changes.
 
         Raises:
             Unavailable: the database stayed locked, cannot be reached or is full.
         """
-        with self._alone(), self._session("IMMEDIATE") as session:
+        with self._alone(), self._session("write") as session:
             yield WriteSession(ReadSession(session))
             session.commit()
 
@@ -101,26 +86,26 @@ class Database:
         Raises:
             Unavailable: the database cannot be reached.
         """
-        with self._session("DEFERRED") as session:
+        with self._session("read") as session:
             yield ReadSession(session)
 
     @contextmanager
     def alter(self) -> Iterator[Connection]:
         """Yield a connection that may change the schema, alone, as one transaction.
 
-        Foreign keys are off, because SQLite changes a table by dropping and renaming it; they are
-        checked before the commit.
+        With SQLite foreign keys are off meanwhile, because it changes a table by dropping and
+        renaming it; they are checked before the commit.
         """
-        with self._alone(), _translated():
-            connection = self._engine.connect().execution_options(**{_KIND: "SCHEMA"})
+        with self._alone(), self._translated():
+            connection = self._engine.connect().execution_options(**self._backend.options("schema"))
             try:
-                # Its foreign keys stay off, so nobody else may get it from the pool.
+                # It keeps settings of its own, so nobody else may get it from the pool.
                 connection.detach()
                 with connection.begin():
+                    self._backend.alone(connection)
                     yield connection
-                    broken = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
-                    if broken:
-                        tables = ", ".join(sorted({str(row[0]) for row in broken}))
+                    tables = ", ".join(self._backend.dangling(connection))
+                    if tables:
                         raise Unavailable(
                             f"The migration would leave rows of {tables} that point nowhere, so "
                             "it was undone. Restore a backup."
@@ -129,56 +114,47 @@ class Database:
                 connection.close()
 
     def about(self) -> dict[str, str]:
-        """Return the dialect, the version of SQLite and the journal mode in force."""
+        """Return the dialect, its version and, of SQLite, the journal mode in force."""
         with self.read() as s:
-            version = s.scalar(text("SELECT sqlite_version()"))
-            mode = s.scalar(text("PRAGMA journal_mode"))
-        return {"dialect": "sqlite", "version": str(version), "journal_mode": str(mode)}
+            return self._backend.about(s)
 
     def close(self) -> None:
         """Close every connection that no thread is using."""
         self._engine.dispose()
 
-    def _prepare(self, raw: Any, _record: Any) -> None:
-        sqlite.prepare(raw, self._mode, self._busy_seconds)
-
-    def _begin(self, connection: Connection) -> None:
-        kind = connection.get_execution_options().get(_KIND, "DEFERRED")
-        if kind == "DEFERRED":
-            connection.exec_driver_sql("PRAGMA query_only=ON")
-            connection.exec_driver_sql("BEGIN DEFERRED")
-            return
-        connection.exec_driver_sql("PRAGMA query_only=OFF")
-        if kind == "SCHEMA":
-            connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
-        sqlite.begin_immediate(connection, self._busy_seconds)
-
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        # Threads of one process queue here, and only processes wait for each other at the file.
         me = threading.get_ident()
-        if self._writer == me:
+        if me in self._writers:
             raise RuntimeError("Expected one write() at a time in a thread. Received a second one.")
+        with self._queued() if self._backend.one_writer else nullcontext():
+            self._writers.add(me)
+            try:
+                yield
+            finally:
+                self._writers.remove(me)
+
+    @contextmanager
+    def _queued(self) -> Iterator[None]:
+        # Threads of one process queue here, and only processes wait for each other at the file.
         if not self._turn.acquire(timeout=self._busy_seconds):
             raise Unavailable("The database is busy with other writes. Try again.")
-        self._writer = me
         try:
             yield
         finally:
-            self._writer = None
             self._turn.release()
 
     @contextmanager
-    def _session(self, kind: str) -> Iterator[Session]:
+    def _session(self, kind: Kind) -> Iterator[Session]:
         session = Session(
-            self._engine.execution_options(**{_KIND: kind}),
+            self._engine.execution_options(**self._backend.options(kind)),
             autoflush=False,
             expire_on_commit=False,
-            info={CLOCK: self._clock},
             # Rows are changed by statements: what a session has seen before may be stale.
             execution_options={"populate_existing": True},
         )
-        with _translated():
+        session.info[CLOCK] = self._clock or self._backend.clock(ReadSession(session))
+        with self._translated():
             try:
                 session.connection()
                 yield session
@@ -187,6 +163,24 @@ class Database:
                 raise
             finally:
                 session.close()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except StatementError as error:
+            if isinstance(error.orig, FitpointError):
+                raise error.orig from error
+            self._raise_if_unavailable(error)
+            raise
+        except SQLAlchemyError as error:
+            self._raise_if_unavailable(error)
+            raise
+
+    def _raise_if_unavailable(self, error: SQLAlchemyError) -> None:
+        unavailable = self._backend.as_unavailable(error)
+        if unavailable is not None:
+            raise unavailable from error
 
 
 def _undo(session: Session, cause: BaseException) -> None:
@@ -199,72 +193,23 @@ def _undo(session: Session, cause: BaseException) -> None:
             session.invalidate()
 
 
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except StatementError as error:
-        if isinstance(error.orig, FitpointError):
-            raise error.orig from error
-        _raise_if_unavailable(error)
-        raise
-    except SQLAlchemyError as error:
-        _raise_if_unavailable(error)
-        raise
-
-
-def _raise_if_unavailable(error: SQLAlchemyError) -> None:
-    unavailable = sqlite.as_unavailable(error)
-    if unavailable is not None:
-        raise unavailable from error
-
-
-def _still_open(connection: Connection) -> None:
-    raw: Any = connection.connection.dbapi_connection
-    if not raw.in_transaction:
-        # SQLite undoes a transaction by itself on some errors; COMMIT would then do nothing and
-        # nobody would know.
-        raise Unavailable("The database undid the transaction by itself. Nothing was written.")
-
-
-def _journal_mode(journal: str | None, version: tuple[int, ...]) -> sqlite.JournalMode:
-    match journal.lower() if journal is not None else None:
-        case "wal":
-            return "wal"
-        case "truncate":
-            return "truncate"
-        case None:
-            mode = sqlite.trusted_journal_mode(version)
-            if mode != "wal":
-                log.warning(
-                    "journal mode TRUNCATE: SQLite %s can lose commits of several processes in "
-                    "WAL mode; 3.51.3 and 3.53.0 are fixed",
-                    ".".join(map(str, version)),
-                )
-            return mode
-        case _:
-            raise InvalidSpec(
-                f"Expected the journal mode 'wal' or 'truncate'. Received '{journal}'."
-            )
-
-
-def file_url(url: str) -> URL:
-    """Return a URL taken apart, or raise InvalidSpec when it names no local SQLite file."""
+def backend_of(
+    url: str, *, journal: str | None = None, busy_seconds: float = BUSY_SECONDS
+) -> Backend:
+    """Return the kind of database that a URL names, or raise InvalidSpec when it names none."""
     try:
         parsed = make_url(url)
     except ArgumentError:
         parsed = None
-    if parsed is None or parsed.get_backend_name() != "sqlite":
-        raise InvalidSpec(
-            "Expected a database URL of the form 'sqlite:///path/to/file'. Received "
-            f"'{parsed.render_as_string() if parsed else 'something else'}'."
-        )
-    if not parsed.database or parsed.database.startswith((":memory:", "file:")):
-        raise InvalidSpec(
-            "Expected the database in a file, where every process finds it. Received one in memory."
-        )
-    mounts = Path("/proc/mounts")
-    if mounts.exists():
-        folder = Path(parsed.database).parent
-        sqlite.refuse_network_filesystem(folder, mounts.read_text(errors="replace"))
-    return parsed
+    match parsed and parsed.get_backend_name():
+        case "sqlite":
+            assert parsed is not None
+            return SqliteBackend(parsed, journal=journal, busy_seconds=busy_seconds)
+        case "postgresql":
+            assert parsed is not None
+            return PostgresBackend(parsed, journal=journal, busy_seconds=busy_seconds)
+    raise InvalidSpec(
+        "Expected a database URL of the form 'sqlite:///path/to/file' or "
+        "'postgresql://user:password@host/name'. Received "
+        f"'{parsed.render_as_string() if parsed else 'something else'}'."
+    )

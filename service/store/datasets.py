@@ -15,7 +15,7 @@ from service.domain.names import did_you_mean
 from service.store import ids
 from service.store.encoding import is_storable, words_for_floats
 from service.store.pages import Page, page_of
-from service.store.sessions import ReadSession, WriteSession, clock_of
+from service.store.sessions import ReadSession, WriteSession, clock_of, lock_catalogue
 from service.store.tables import DatasetRow, JobDatasetRow, JobRow
 
 _UNFINISHED = (JobState.QUEUED.value, JobState.RUNNING.value)
@@ -40,6 +40,7 @@ def register(
         InvalidSpec: the name has the form of an id, or a text in the profile cannot be stored.
     """
     ids.refuse_lookalike(name)
+    lock_catalogue(s)
     if s.scalar(select(DatasetRow.id).where(DatasetRow.name == name)) is not None:
         detail = (
             f"Expected a new dataset name. '{name}' is taken. Choose another or delete that one."
@@ -110,6 +111,7 @@ def delete(s: WriteSession, ref: str) -> None:
         Conflict: a queued or running job uses it.
         NotFound: there is no such dataset.
     """
+    lock_catalogue(s)
     row = _require(s, ref)
     user = s.scalar(
         select(JobRow.id)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, literal, select
+from sqlalchemy import ColumnElement, Select, and_, literal, select
 
 from service.domain.errors import NotFound
 from service.domain.evaluations import Evaluation
 from service.domain.jobs import Job, JobState, Progress, Replay
 from service.store import evaluations, ids
-from service.store.sessions import ReadSession
+from service.store.sessions import ReadSession, WriteSession
 from service.store.tables import JobRow, ModelRow
 
 
@@ -26,8 +26,16 @@ def is_state(state: JobState) -> ColumnElement[bool]:
 
 def require(s: ReadSession, job_id: str) -> None:
     """Raise NotFound when there is no such job."""
-    known = ids.is_id(job_id) and s.scalar(select(JobRow.id).where(JobRow.id == job_id))
-    if not known:
+    _require(s, job_id, select(JobRow.id))
+
+
+def lock(s: WriteSession, job_id: str) -> None:
+    """Raise NotFound when there is no such job; let nobody else change it while this one does."""
+    _require(s, job_id, select(JobRow.id).with_for_update())
+
+
+def _require(s: ReadSession, job_id: str, query: Select[str]) -> None:
+    if not (ids.is_id(job_id) and s.scalar(query.where(JobRow.id == job_id))):
         raise NotFound(f"Expected the id of a job. Nothing has the id {job_id[:64]!a}.")
 
 

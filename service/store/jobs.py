@@ -12,7 +12,7 @@ from service.domain.jobs import Job, JobState
 from service.store import datasets, events, ids, job_rows, replays
 from service.store.job_rows import get
 from service.store.pages import Page, page_of
-from service.store.sessions import ReadSession, WriteSession, clock_of
+from service.store.sessions import ReadSession, WriteSession, clock_of, lock_catalogue
 from service.store.submitting import NewJob, require_model_name, submit
 from service.store.tables import (
     DatasetRow,
@@ -106,12 +106,18 @@ def request_cancel(s: WriteSession, job_id: str) -> Job:
     Raises:
         Conflict: the job has succeeded or failed.
     """
-    job_rows.require(s, job_id)
+    job_rows.lock(s, job_id)
     at = clock_of(s).utc()
     token = s.scalar(
         update(JobRow)
         .where(JobRow.id == job_id, JobRow.state == JobState.QUEUED.value)
-        .values(state=JobState.CANCELLED.value, cancel_requested_at=at, finished_at=at)
+        .values(
+            state=JobState.CANCELLED.value,
+            cancel_requested_at=at,
+            finished_at=at,
+            run_after=None,
+            run_after_clock=None,
+        )
         .returning(JobRow.lease_token)
     )
     if token is not None:
@@ -141,7 +147,8 @@ def retry(s: WriteSession, job_id: str) -> Job:
         Conflict: the job is in another state, a dataset or the job that it replays is gone, or
             its name is an alias now.
     """
-    job_rows.require(s, job_id)
+    lock_catalogue(s)
+    job_rows.lock(s, job_id)
     token = s.scalar(
         update(JobRow)
         .where(
@@ -200,6 +207,8 @@ def delete(s: WriteSession, job_id: str) -> None:
     Raises:
         Conflict: the job or a replay of it has not ended, or an alias points at its model.
     """
+    lock_catalogue(s)
+    job_rows.lock(s, job_id)
     job = get(s, job_id)
     replays.refuse_unfinished(s, job_id)
     alias = s.scalar(

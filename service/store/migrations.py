@@ -14,13 +14,13 @@ from alembic.util import CommandError
 from sqlalchemy import Connection
 
 from service.domain.errors import Unavailable
-from service.store.database import Database, file_url
+from service.store.database import Database, backend_of
 
 
 def migrate(url: str) -> None:
-    """Bring the database at `url` to the last version, making it when it is not there.
+    """Bring the database at `url` to the last version; a file is made when it is not there.
 
-    The whole way is one transaction under the write lock: of two processes that start at once the
+    The whole way is one transaction under a lock: of two processes that start at once the
     second waits and then finds nothing to do, and one that is killed leaves nothing half done.
 
     Raises:
@@ -40,7 +40,7 @@ def migrate(url: str) -> None:
 
 def current(url: str) -> str | None:
     """Return the version of the database at `url`, None when it has none or is not there."""
-    if not Path(file_url(url).database or "").is_file():
+    if not backend_of(url).exists():
         return None
     with closing(Database.open(url)) as database, database.read() as s:
         return MigrationContext.configure(s.connection()).get_current_revision()

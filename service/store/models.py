@@ -15,7 +15,7 @@ from service.domain.names import did_you_mean
 from service.store import evaluations, ids
 from service.store.encoding import is_storable
 from service.store.pages import Page, page_of
-from service.store.sessions import ReadSession, WriteSession, clock_of
+from service.store.sessions import ReadSession, WriteSession, clock_of, lock_catalogue
 from service.store.tables import JobRow, ModelNameRow, ModelRow
 
 _VERSIONED = re.compile(r"(?P<name>[^@]+)@(?P<version>[1-9][0-9]{0,8})")
@@ -61,6 +61,7 @@ def delete(s: WriteSession, ref: str) -> None:
         Conflict: an alias points at it.
         NotFound: there is no such model.
     """
+    lock_catalogue(s)
     row = require(s, ref)
     alias = s.scalar(select(ModelNameRow.name).where(ModelNameRow.alias_of == row.id).limit(1))
     if alias is not None:
@@ -74,6 +75,7 @@ def delete(s: WriteSession, ref: str) -> None:
 
 def add_evaluation(s: WriteSession, ref: str, evaluation: Evaluation) -> Evaluation:
     """Keep an evaluation with a model; one without an id gets one."""
+    lock_catalogue(s)
     return evaluations.add(s, require(s, ref).job_id, evaluation, requested=False)
 
 

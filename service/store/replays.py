@@ -8,7 +8,7 @@ from service.domain.errors import Conflict
 from service.domain.jobs import Environment, Job, JobState, Replay
 from service.domain.replay import datasets_that_train
 from service.store import job_rows
-from service.store.sessions import ReadSession, WriteSession
+from service.store.sessions import ReadSession, WriteSession, lock_catalogue
 from service.store.submitting import NewJob, submit
 from service.store.tables import JobDatasetRow, JobRow, ModelRow
 
@@ -27,6 +27,7 @@ def submit_replay(s: WriteSession, job_id: str) -> Job:
         NotFound: there is no such job.
         Conflict: it is no fit, it has not succeeded, its model is gone, or a dataset is.
     """
+    lock_catalogue(s)
     job = job_rows.get(s, job_id)
     if job.replay is not None:
         raise Conflict(

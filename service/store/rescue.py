@@ -5,10 +5,11 @@ from __future__ import annotations
 import random
 from datetime import timedelta
 
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, or_, select
 
 from service.domain.errors import FitpointError, Interrupted
 from service.domain.jobs import JobState
+from service.store import logs
 from service.store.clock import Moment
 from service.store.fence import Held, leave_running, require_held
 from service.store.job_rows import is_state
@@ -22,6 +23,8 @@ MAX_LOSSES = 50
 # Something around the job failed and may work later.
 MAX_ERRORS = 3
 
+# How long a job waits whose worker found no room for it.
+PARKED = timedelta(seconds=30)
 _STALL_BACKOFF = timedelta(seconds=5)
 _MAX_STALL_BACKOFF = timedelta(seconds=60)
 _ERROR_BACKOFF = (timedelta(seconds=5), timedelta(seconds=30), timedelta(seconds=120))
@@ -58,6 +61,17 @@ def retry_later(s: WriteSession, job_id: str, token: int, error: FitpointError) 
     return leave_running(s, job, JobState.QUEUED, run_after=_after(s, wait), errors=errors)
 
 
+def park(s: WriteSession, job_id: str, token: int, error: FitpointError) -> JobState:
+    """Queue a job again that waits for something that comes back by itself, such as disk space.
+
+    It is looked at again every `PARKED`, however often: nothing is counted against it. Its log
+    says why it waits.
+    """
+    job = require_held(s, job_id, token)
+    logs.append(s, job_id, job.attempt, [f"Waits: {error.detail}"])
+    return leave_running(s, job, JobState.QUEUED, run_after=_after(s, PARKED))
+
+
 def rescue(s: WriteSession) -> int:
     """Take jobs whose lease is over away from their workers (T9): losses. Return how many.
 
@@ -65,6 +79,19 @@ def rescue(s: WriteSession) -> int:
     `MAX_LOSSES`, failed. At most 100 a call, the longest expired first.
     """
     now = clock_of(s).lease()
+    over = or_(JobRow.lease_clock != now.source, JobRow.lease_until < now.seconds)
+    return _take_away(s, over)
+
+
+def worker_died(s: WriteSession, worker_id: str) -> int:
+    """Take its jobs from a worker that is known to be dead, before their leases are over (T9).
+
+    To be called by who saw its process end. They are losses, as with `rescue`; at most 100 a call.
+    """
+    return _take_away(s, JobRow.lease_owner == worker_id)
+
+
+def _take_away(s: WriteSession, which: ColumnElement[bool]) -> int:
     rows = s.execute(
         select(
             JobRow.id,
@@ -75,10 +102,7 @@ def rescue(s: WriteSession) -> int:
             JobRow.losses,
             JobRow.cancel_requested_at,
         )
-        .where(
-            is_state(JobState.RUNNING),
-            or_(JobRow.lease_clock != now.source, JobRow.lease_until < now.seconds),
-        )
+        .where(is_state(JobState.RUNNING), which)
         .order_by(JobRow.lease_until)
         .limit(_BATCH)
         .with_for_update(skip_locked=True)

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from service.domain.errors import Unavailable
+from service.domain.errors import NoSpace, Unavailable
 
 JournalMode = Literal["wal", "truncate"]
 
@@ -35,6 +35,7 @@ _REASONS = {
     26: "is not an SQLite database. Check FITPOINT_DATABASE_URL",
 }
 _ERROR = 1
+_FULL = 13
 _BUSY = (5, 6)
 
 
@@ -148,7 +149,8 @@ def as_unavailable(error: SQLAlchemyError) -> Unavailable | None:
         return None
     code = primary_code(error.orig)
     if code in _REASONS:
-        return Unavailable(f"The database {_REASONS[code]}.")
+        kind = NoSpace if code == _FULL else Unavailable
+        return kind(f"The database {_REASONS[code]}.")
     if code == _ERROR and str(error.orig).startswith(("no such table", "no such column")):
         return Unavailable("The database is not migrated to this version. Run `fitpoint migrate`.")
     return None

@@ -10,7 +10,7 @@ from service.domain.errors import Conflict, NotFound
 from service.domain.jobs import Job, JobState, Replay
 from service.domain.schema import Value
 from service.store import events, ids, job_rows
-from service.store.sessions import ReadSession, WriteSession, clock_of
+from service.store.sessions import ReadSession, WriteSession, clock_of, lock_catalogue
 from service.store.tables import DatasetRow, JobDatasetRow, JobRow, ModelNameRow
 
 
@@ -41,6 +41,7 @@ def submit(s: WriteSession, new: NewJob) -> Job:
         Conflict: the name is an alias.
         InvalidSpec: the name has the form of an id, or a text cannot be stored.
     """
+    lock_catalogue(s)
     require_model_name(s, new.name)
     found = {
         row.id: row.sha256

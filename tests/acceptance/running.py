@@ -63,7 +63,11 @@ class RunningService:
                     *arguments,
                 ],
                 cwd=folder.parent,
-                env=clean_environment(FITPOINT_DATA_DIR=str(folder), **environment),
+                env=clean_environment(
+                    FITPOINT_DATA_DIR=str(folder),
+                    # The disk of who runs the tests may be nearly full.
+                    **{"FITPOINT_MIN_FREE_BYTES": "0", **environment},
+                ),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,

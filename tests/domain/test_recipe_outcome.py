@@ -4,8 +4,9 @@ import pytest
 
 from service.domain.datasets import Column
 from service.domain.errors import InvalidSpec, MissingValues, NoPredictors
+from service.domain.near_constant import is_near_constant
 from service.domain.recipe import NearZeroVariance, Normalize, Remove, Select, Step, ZeroVariance
-from service.domain.recipe_outcome import is_near_constant, predictors_after
+from service.domain.recipe_outcome import predictors_after
 
 ZV = ZeroVariance(step="zv")
 NZV = NearZeroVariance(step="nzv")

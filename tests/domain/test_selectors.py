@@ -6,9 +6,15 @@ import pytest
 
 from service.domain.errors import InvalidSpec
 from service.domain.recipe import Normalize, Remove, ZeroVariance
-from service.domain.selectors import columns_of, resolve
+from service.domain.selectors import Kind, columns_of, resolve
 
-COLUMNS = [("x1", True), ("x2", True), ("Xenon", True), ("species", False), ("island_x", False)]
+COLUMNS: list[tuple[str, Kind]] = [
+    ("x1", "numeric"),
+    ("x2", "numeric"),
+    ("Xenon", "numeric"),
+    ("species", "nominal"),
+    ("island_x", "nominal"),
+]
 
 
 def resolved(*selectors: str, gone: tuple[str, ...] = ()) -> tuple[str, ...]:
@@ -61,7 +67,12 @@ def test_a_minus_takes_away_and_a_leading_one_starts_from_the_default(
 
 
 def test_a_name_wins_over_what_it_could_mean_as_a_selector() -> None:
-    columns = [("all_predictors", True), ("-x", True), ("x", True), ("matches:x", True)]
+    columns: list[tuple[str, Kind]] = [
+        ("all_predictors", "numeric"),
+        ("-x", "numeric"),
+        ("x", "numeric"),
+        ("matches:x", "numeric"),
+    ]
     assert resolve(["all_predictors"], columns, "all_predictors") == ("all_predictors",)
     assert resolve(["-x"], columns, "all_predictors") == ("-x",)
     assert resolve(["matches:x"], columns, "all_predictors") == ("matches:x",)
@@ -93,7 +104,7 @@ def test_a_pattern_that_re2_does_not_know_is_refused(pattern: str) -> None:
 
 
 def test_a_pattern_that_ruins_a_backtracking_engine_takes_linear_time() -> None:
-    columns = [("a" * 200 + str(place), True) for place in range(200)]
+    columns: list[tuple[str, Kind]] = [("a" * 200 + str(place), "numeric") for place in range(200)]
     started = time.process_time()
     assert resolve(["matches:^(a|a)*(a|a)*$"], columns, "all_predictors") == ()
     # Backtracking would take about 2^200 steps a name; a second is far beyond linear.

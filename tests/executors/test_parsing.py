@@ -259,7 +259,7 @@ def test_the_child_starts_with_little(upload: Callable[[bytes], Path], folder: P
         "import sys, service.executors.parsing\n"
         "heavy = {'numpy', 'pyarrow', 'pandas', 'sklearn', 'keras', 'tensorflow'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
-        "import service.executors.parse_child as child\n"
+        "import service.executors.answering as child\n"
         "child.hide_pandas()\n"
         "from service.engine.tables.ingest import ingest\n"
         "from pathlib import Path\n"

@@ -41,7 +41,7 @@ def in_threads(number: int, work: Callable[[str], None], name: str) -> None:
 
 def claim_all(url: str, name: str, journal: str) -> None:
     """Claim until nothing is left, from three threads, and say what was claimed."""
-    with closing(Database.open(url, journal=journal)) as database:
+    with closing(Database.open(url, journal=journal or None)) as database:
         say("ready")
         sys.stdin.readline()
 
@@ -99,7 +99,7 @@ def carry(url: str, name: str, seconds: str) -> None:
 
 def write_until_killed(url: str, journal: str) -> None:
     """Commit jobs with five epochs each, and say each one's id once it is committed."""
-    with closing(Database.open(url, journal=journal)) as database:
+    with closing(Database.open(url, journal=journal or None)) as database:
         while True:
             with database.write() as s:
                 submitted = jobs.submit(s, samples.new_job(priority=1000))

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import inspect, text
 
 from service.domain.errors import (
     CancelRequested,
@@ -17,6 +17,7 @@ from service.domain.errors import (
     InvalidSpec,
     LeaseLost,
     MissingValues,
+    Unavailable,
     from_stored,
 )
 from service.domain.jobs import JobState, Progress
@@ -43,18 +44,19 @@ FENCED: dict[str, Write] = {
     "release": claims.release,
     "child_died": lambda s, job_id, token: claims.child_died(s, job_id, token, ChildDied("x")),
     "retry_later": lambda s, job_id, token: claims.retry_later(s, job_id, token, ChildDied("x")),
+    "park": lambda s, job_id, token: claims.park(s, job_id, token, Unavailable("disk is full")),
 }
 
 
 def dump(database: Database) -> list[str]:
     """Return every row of every table."""
     with database.read() as s:
-        tables = s.scalars(text("SELECT name FROM sqlite_master WHERE type = 'table'")).all()
-        return [
+        tables = inspect(s.connection()).get_table_names()
+        return sorted(
             f"{table}: {row}"
             for table in tables
             for row in s.execute(text(f"SELECT * FROM {table}")).all()
-        ]
+        )
 
 
 def told(database: Database, job_id: str) -> list[str]:
@@ -270,7 +272,7 @@ def end_by(s: WriteSession, how: str, job_id: str, token: int, clock: ManualCloc
         FENCED[how](s, job_id, token)
 
 
-@pytest.mark.parametrize("how", ["fail", "release", "child_died", "retry_later", "rescue"])
+@pytest.mark.parametrize("how", ["fail", "release", "child_died", "retry_later", "park", "rescue"])
 def test_whatever_ends_a_job_with_an_accepted_cancel_ends_it_cancelled(
     database: Database, clock: ManualClock, how: str
 ) -> None:

@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from service.domain.errors import ChildDied
+from service.domain.errors import ChildDied, Unavailable
 from service.domain.jobs import JobState
-from service.store import claims, rescue
+from service.store import claims, logs, rescue
 from service.store.database import Database
 from tests.store import samples
 from tests.store.manual_clock import ManualClock
@@ -151,6 +151,37 @@ def test_an_error_that_may_pass_is_tried_three_more_times(
         assert claims.retry_later(s, job_id, token, DEATH) is JobState.FAILED
     job = samples.get(database, job_id)
     assert job.error == DEATH.as_stored()
+
+
+def test_a_parked_job_is_tried_every_half_minute_for_ever_and_says_why(
+    database: Database, clock: ManualClock
+) -> None:
+    job_id, token = samples.submit_and_claim(database)
+    for _ in range(60):
+        with database.write() as s:
+            assert claims.park(s, job_id, token, Unavailable("no space left")) is JobState.QUEUED
+        clock.pass_seconds(29.99)
+        assert claims_nothing(database)
+        clock.pass_seconds(0.02)
+        _, token = samples.claim(database)
+    counters = [count(database, job_id, counter) for counter in ("stalls", "errors", "losses")]
+    assert counters == [0, 0, 0]
+    with database.read() as s:
+        lines = [line.line for line in logs.page(s, job_id).data]
+    assert lines == ["Waits: no space left"] * 60
+
+
+def test_the_jobs_of_a_worker_that_was_seen_to_die_are_free_at_once(database: Database) -> None:
+    for _ in range(3):
+        samples.submit(database)
+    lost = {samples.claim(database, "wrk_a")[0].id for _ in range(2)}
+    kept, token = samples.claim(database, "wrk_b")
+    with database.write() as s:
+        assert claims.worker_died(s, "wrk_a") == 2
+        assert claims.worker_died(s, "wrk_a") == 0
+        assert claims.heartbeat(s, kept.id, token) is False
+    assert {samples.claim(database, "wrk_c")[0].id for _ in range(2)} == lost
+    assert {count(database, job_id, "losses") for job_id in lost} == {1}
 
 
 def test_one_rescue_takes_at_most_a_hundred_jobs_the_longest_expired_first(

@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 
 from service.domain.errors import FieldError, InvalidSpec, MissingValues
 from service.domain.names import did_you_mean
+from service.engine.plots.canvas import PictureFormat
 
 MAX_SIDE = 4096
+MAX_SVG_PIXELS = 65_536
 
 
 def image(
@@ -22,8 +25,9 @@ def image(
     *,
     maximum: float | None = None,
     zoom: int = 1,
+    fmt: PictureFormat = "png",
 ) -> bytes:
-    """Return a row as a PNG of `width` x `height` pixels, 8-bit grey (Pillow's mode "L").
+    """Return a row as a PNG of `width` x `height` pixels, 8-bit grey (Pillow's mode "L"), or SVG.
 
     The k-th column (1-based) is pixel ((k-1) // width, (k-1) % width): x runs fastest, the top row
     first, as the chapter's x1..x784. One value is one pixel; `zoom` repeats each pixel zoom x zoom
@@ -42,6 +46,7 @@ def image(
         overrides: values to show instead, by column name.
         maximum: the value that is white; default: the row's largest after overriding.
         zoom: the side of the square that shows one value, in pixels.
+        fmt: "png", or "svg" of at most `MAX_SVG_PIXELS` values, which stays sharp by itself.
 
     Raises:
         InvalidSpec: width x height is not the number of values, an override is no column or no
@@ -62,14 +67,40 @@ def image(
             f"Expected a value in each of the row's {len(values)} numeric columns. Received none "
             f"in '{missing[:64]}'. Give one, such as ?{missing[:64]}=0."
         )
-    grey = _grey(np.array(list(values.values()), dtype=np.float64), maximum)
-    picture = np.repeat(np.repeat(grey.reshape(height, width), zoom, axis=0), zoom, axis=1)
+    grey = _grey(np.array(list(values.values()), dtype=np.float64), maximum).reshape(height, width)
+    if fmt == "svg":
+        return _svg(grey, zoom)
+    picture = np.repeat(np.repeat(grey, zoom, axis=0), zoom, axis=1)
 
     from PIL import Image
 
     buffer = BytesIO()
     Image.fromarray(picture).save(buffer, format="PNG")
     return buffer.getvalue()
+
+
+def _svg(grey: np.ndarray[Any, np.dtype[np.uint8]], zoom: int) -> bytes:
+    """Return an SVG with one rectangle for each run of equal shades that is not black."""
+    height, width = grey.shape
+    if grey.size > MAX_SVG_PIXELS:
+        raise _refused(
+            "width", f"at most {MAX_SVG_PIXELS:,} values in an SVG; a PNG has no such limit",
+            received=f"{width} x {height}",
+        )  # fmt: skip
+    rectangles = [f'<rect width="{width}" height="{height}" fill="#000000"/>']
+    for y, row in enumerate(grey):
+        starts = [0, *(np.flatnonzero(np.diff(row)) + 1).tolist()]
+        for x, end in zip(starts, [*starts[1:], width], strict=True):
+            if shade := int(row[x]):
+                rectangles.append(
+                    f'<rect x="{x}" y="{y}" width="{end - x}" height="1" '
+                    f'fill="#{shade:02x}{shade:02x}{shade:02x}"/>'
+                )
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width * zoom}" height="{height * zoom}" '
+        f'viewBox="0 0 {width} {height}" shape-rendering="crispEdges">'
+    )
+    return "\n".join([head, *rectangles, "</svg>", ""]).encode()
 
 
 def _grey(

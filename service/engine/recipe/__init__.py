@@ -4,7 +4,7 @@ from service.engine.recipe.bake import bake
 from service.engine.recipe.fitted import FittedRecipe
 from service.engine.recipe.fold import Affine, affine
 from service.engine.recipe.memory import Category, MemoryColumns
-from service.engine.recipe.prep import learn, prep
+from service.engine.recipe.prep import learn, prep, training_rows
 from service.engine.recipe.preview import preview
 from service.engine.recipe.source import ColumnSource, Rows
 from service.engine.recipe.step import RecipeWarning, Removal
@@ -23,4 +23,5 @@ __all__ = [
     "learn",
     "prep",
     "preview",
+    "training_rows",
 ]

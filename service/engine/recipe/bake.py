@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from service.domain.errors import FieldError, MissingValues
 from service.engine.recipe.fitted import FittedRecipe
 from service.engine.recipe.source import ColumnSource, Rows, n_selected, part, position
-from service.engine.recipe.view import View
+from service.engine.recipe.view import MISSING, UNSEEN, View
 
 # Values of the matrix that are filled at a time: small enough to stay in a processor's cache.
 _BLOCK = 2**21
@@ -46,24 +46,48 @@ def bake(
     block = max(_BLOCK // max(width, 1), 1)
     for start in range(0, n, block):
         stop = min(start + block, n)
-        view = View(source, fitted.steps, part(rows, start, stop, source.n_rows))
+        view = View(source, fitted.steps, part(rows, start, stop, source.n_rows), fitted.levels)
         values = matrix[start:stop, :width]
         with np.errstate(over="ignore"):
             for column, name in enumerate(fitted.outputs):
                 values[:, column] = view.numeric(name)
         if not np.isfinite(values).all():
             row, column = np.argwhere(~np.isfinite(values))[0].tolist()
-            name = fitted.outputs[column]
-            raise _missing(
-                position(rows, start + row, source.n_rows) + 1, name, float(values[row, column])
-            )
+            where = position(rows, start + row, source.n_rows)
+            raise _refusal(fitted, source, where, fitted.outputs[column], values[row, column])
     return matrix
 
 
-def _missing(row: int, column: str, value: float) -> MissingValues:
+def _refusal(
+    fitted: FittedRecipe, source: ColumnSource, row: int, output: str, value: np.float32
+) -> MissingValues:
+    """Return the error for an output that is no number, naming the raw column that is at fault."""
+    only = np.array([row], dtype=np.int64)
+    view = View(source, (), only, fitted.levels)
+    for name in fitted.origins(output):
+        if name in fitted.levels:
+            code = int(view.codes(name)[0])
+            if code == UNSEEN:
+                cure = "A 'novel' step gives such levels one of their own."
+                return _missing(row, name, "a level that the training rows did not have", cure)
+            if code == MISSING:
+                cure = "Steps such as 'unknown' or 'impute_mode' fill it in."
+                return _missing(row, name, "a missing value", cure)
+        else:
+            number = float(view.numeric(name)[0])
+            if np.isnan(number):
+                cure = "Steps such as 'impute_median' fill it in."
+                return _missing(row, name, "a missing value", cure)
+            if np.isinf(number):
+                return _missing(row, name, "an infinite value, too large for the network", "")
     found = "a missing value" if np.isnan(value) else "a value too large for the network"
+    cure = "Correct the row, or drop the column with a 'remove' step."
+    return _missing(row, output, found, cure)
+
+
+def _missing(row: int, column: str, found: str, cure: str) -> MissingValues:
     detail = (
-        f"Expected a number in row {row} of column '{column}' after the recipe. Received {found}. "
-        "Correct the row, or drop the column with a 'remove' step."
-    )
-    return MissingValues(detail, errors=[FieldError(loc=(row, column), msg=detail)])
+        f"Expected a number in row {row + 1} of column '{column}' after the recipe. "
+        f"Received {found}. {cure}"
+    ).rstrip()
+    return MissingValues(detail, errors=[FieldError(loc=(row + 1, column), msg=detail)])

@@ -45,8 +45,29 @@ class FittedRecipe(Value):
         """
         read: set[str] = set()
         for name in self.outputs:
-            read |= self._origins(name, len(self.steps))
+            read |= self._reached(name)
         return tuple(name for name in self.inputs if name in read)
+
+    @cached_property
+    def takes_new_levels(self) -> tuple[str, ...]:
+        """The nominal inputs in which a level that training rows did not have has its place."""
+        return tuple(
+            name for name in self.levels if any(step.takes_new_levels(name) for step in self.steps)
+        )
+
+    def origins(self, output: str) -> tuple[str, ...]:
+        """Return the raw columns that an output is computed from, in the order of `inputs`."""
+        read = self._reached(output)
+        return tuple(name for name in self.inputs if name in read)
+
+    def _reached(self, output: str) -> set[str]:
+        pending = {output}
+        for step in reversed(self.steps):
+            written = {wanted for wanted in pending if step.writes(wanted)}
+            pending -= written
+            for wanted in written:
+                pending.update(step.reads(wanted))
+        return pending
 
     def to_json(self) -> str:
         """Return the recipe as JSON; every float survives the way there and back to the bit."""
@@ -60,12 +81,3 @@ class FittedRecipe(Value):
             ValueError: the text is none that `to_json` wrote.
         """
         return cls.model_validate_json(text)
-
-    def _origins(self, name: str, stage: int) -> set[str]:
-        pending = {name}
-        for step in reversed(self.steps[:stage]):
-            written = {wanted for wanted in pending if step.writes(wanted)}
-            pending -= written
-            for wanted in written:
-                pending.update(step.reads(wanted))
-        return pending

@@ -28,12 +28,17 @@ class Category(NamedTuple):
 class MemoryColumns:
     """A `ColumnSource` over arrays and lists of equal length."""
 
-    def __init__(self, columns: Mapping[str, ArrayLike | Category]) -> None:
+    def __init__(
+        self,
+        columns: Mapping[str, ArrayLike | Category],
+        types: Mapping[str, ColumnType] | None = None,
+    ) -> None:
         """Take columns by name, in order.
 
         Args:
             columns: numbers of any real dtype, kept as they are and read as float64, NaN where
                 missing; or a `Category`.
+            types: of columns of numbers, where they are not "numeric".
 
         Raises:
             InvalidData: columns of unequal length, or a string that is none of the levels.
@@ -50,7 +55,7 @@ class MemoryColumns:
                 self._codes[name] = _coded(name, column, self._levels[name])
                 length = len(self._codes[name])
             else:
-                self.types[name] = "numeric"
+                self.types[name] = (types or {}).get(name, "numeric")
                 self._numbers[name] = np.asarray(column)
                 length = len(self._numbers[name])
             if self.n_rows not in (-1, length):

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from service.domain.datasets import NUMERIC_TYPES
-from service.domain.errors import FieldError, InvalidSpec, NoPredictors
+from service.domain.errors import FieldError, InvalidData, InvalidSpec, NoPredictors
 from service.domain.names import did_you_mean
 from service.domain.recipe import Step
-from service.domain.selectors import columns_of, listed
+from service.domain.recipe_outcome import require_numeric
+from service.domain.selectors import Kind, Stage, kind_of, listed
 from service.engine.recipe.fitted import FittedRecipe
 from service.engine.recipe.registry import STEP_KINDS
-from service.engine.recipe.source import ColumnSource, Rows, n_selected
+from service.engine.recipe.source import ColumnSource, Rows, n_selected, picked
 from service.engine.recipe.step import FittedStep, RecipeWarning, Removal
 from service.engine.recipe.view import View
 
@@ -43,15 +43,7 @@ def prep(
             " in these training rows the recipe drops all of them. Drop fewer."
         )
         raise NoPredictors(detail, errors=[FieldError(loc=("recipe",), msg=detail)])
-    nominal = [name for name, is_numeric in kinds.items() if not is_numeric]
-    if nominal:
-        detail = (
-            f"Expected numeric predictors after the recipe. Received nominal ones: "
-            f"{listed(nominal)}. Drop them with a 'remove' step."
-        )
-        raise InvalidSpec(
-            detail, errors=[FieldError(loc=("recipe",), msg=detail, received=nominal[0])]
-        )
+    require_numeric(kinds)
     return fitted
 
 
@@ -81,22 +73,25 @@ def learn(
 
 def _learn(
     recipe: Sequence[Step], table: ColumnSource, predictors: Sequence[str], rows: Rows
-) -> tuple[FittedRecipe, dict[str, bool]]:
+) -> tuple[FittedRecipe, dict[str, Kind]]:
     inputs = _in_order(table, predictors)
     if n_selected(rows, table.n_rows) == 0:
         raise InvalidSpec("Expected at least one row to prepare the recipe on. Received none.")
     columns = inputs
+    # As in R, text becomes a factor of what all training rows hold, before any step.
+    levels = _TrainingLevels(table, rows)
     steps: list[FittedStep] = []
     removed: list[Removal] = []
     warnings: list[RecipeWarning] = []
     for number, step in enumerate(recipe):
-        gone = {removal.column for removal in removed}
-        loc = ("recipe", number, "columns")
-        names = columns_of(step, list(columns.items()), gone=gone, loc=loc)
-        chosen = {name: columns[name] for name in names}
+        gone = {removal.column for removal in removed} - columns.keys()
+        stage = Stage(columns=columns, gone=gone, loc=("recipe", number))
+        chosen = {name: columns[name] for name in stage.chosen(step)}
         if step.columns is not None and not chosen:
             warnings.append(_selects_nothing(step))
-        learned = STEP_KINDS[step.step].learn(step, chosen, View(table, tuple(steps), rows))
+        view = View(table, tuple(steps), rows, levels, stage=stage)
+        learned = STEP_KINDS[step.step].learn(step, chosen, view)
+        rows = _kept(learned.fitted, view)
         left = learned.fitted.after(columns)
         removed += [
             Removal(
@@ -117,20 +112,61 @@ def _learn(
         removed=tuple(removed),
         warnings=tuple(warnings),
     )
-    levels = {
-        name: _training_levels(table, name, rows) for name in fitted.required if not inputs[name]
-    }
-    return fitted.model_copy(update={"levels": levels}), columns
+    read = {name: levels[name] for name in fitted.required if inputs[name] == "nominal"}
+    return fitted.model_copy(update={"levels": read}), columns
 
 
-def _in_order(table: ColumnSource, predictors: Sequence[str]) -> dict[str, bool]:
+def training_rows(fitted: FittedRecipe, source: ColumnSource, rows: Rows = None) -> Rows:
+    """Return the rows that are left to train on once steps such as `naomit` have dropped theirs.
+
+    Args:
+        fitted: what `prep` learned from these rows.
+        source: the dataset.
+        rows: the analysis rows.
+
+    Raises:
+        InvalidData: the source lacks a column that a step looks at.
+    """
+    levels = _TrainingLevels(source, rows)
+    for place, step in enumerate(fitted.steps):
+        rows = _kept(step, View(source, fitted.steps[:place], rows, levels))
+    return rows
+
+
+def _kept(step: FittedStep, view: View) -> Rows:
+    kept = step.keeps(view)
+    if kept is None or kept.all():
+        return view.rows
+    if not kept.any():
+        detail = (
+            f"Expected rows to train on after step '{step.step}'. Received none: each of "
+            f"{len(kept)} rows lacks a value. Impute, or select fewer columns."
+        )
+        raise InvalidData(detail, errors=[FieldError(loc=("recipe",), msg=detail)])
+    return picked(view.rows, kept, view.source.n_rows)
+
+
+class _TrainingLevels(dict[str, tuple[str, ...]]):
+    """The levels of the nominal columns in the training rows, each read when first asked for."""
+
+    def __init__(self, table: ColumnSource, rows: Rows) -> None:
+        super().__init__()
+        self._table = table
+        self._rows = rows
+
+    def __missing__(self, name: str) -> tuple[str, ...]:
+        self[name] = _training_levels(self._table, name, self._rows)
+        return self[name]
+
+
+def _in_order(table: ColumnSource, predictors: Sequence[str]) -> dict[str, Kind]:
     types: Mapping[str, str] = table.types
     for name in predictors:
         if name not in types:
             detail = f"Expected a column. Received '{name}'.{did_you_mean(name, types)}"
             raise InvalidSpec(detail, errors=[FieldError(loc=(name,), msg=detail, received=name)])
     wanted = set(predictors)
-    return {name: kind in NUMERIC_TYPES for name, kind in types.items() if name in wanted}
+    return {name: kind_of(kind) for name, kind in types.items() if name in wanted}
 
 
 def _training_levels(table: ColumnSource, name: str, rows: Rows) -> tuple[str, ...]:

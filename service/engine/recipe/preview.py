@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from service.domain.datasets import MAX_LEVELS, NUMERIC_TYPES
+from service.domain.datasets import MAX_LEVELS
 from service.domain.errors import FieldError, InvalidData, InvalidSpec
 from service.domain.names import did_you_mean
 from service.domain.recipe import Step
-from service.domain.selectors import listed
+from service.domain.selectors import Kind, kind_of, listed
 from service.engine.recipe.fitted import FittedRecipe
 from service.engine.recipe.moments import moments
-from service.engine.recipe.prep import learn
-from service.engine.recipe.source import Codes, ColumnSource, Floats
+from service.engine.recipe.prep import learn, training_rows
+from service.engine.recipe.source import Codes, ColumnSource, Floats, Rows
 from service.engine.recipe.view import View, recoded
 
 Baked = dict[str, Any]
@@ -57,15 +57,16 @@ def preview(
     _require_outcomes(training, outcomes)
     predictors = [name for name in training.types if name not in set(outcomes)]
     fitted = learn(recipe, training, predictors)
+    rows = training_rows(fitted, training)
     if new_data is not None:
         _require_columns(training, new_data, fitted.required, outcomes)
     return {
         "steps": [{"step": step.step, "learned": step.learned()} for step in fitted.steps],
         "removed": [removal.model_dump(mode="json") for removal in fitted.removed],
         "warnings": [warning.model_dump(mode="json") for warning in fitted.warnings],
-        "training": _baked(fitted, training, training, outcomes, count),
+        "training": _baked(fitted, training, training, rows, outcomes, count),
         "new_data": (
-            None if new_data is None else _baked(fitted, training, new_data, outcomes, count)
+            None if new_data is None else _baked(fitted, training, new_data, None, outcomes, count)
         ),
     }
 
@@ -74,6 +75,7 @@ def _baked(
     fitted: FittedRecipe,
     training: ColumnSource,
     source: ColumnSource,
+    rows: Rows,
     outcomes: Sequence[str],
     count: int,
 ) -> Baked:
@@ -83,33 +85,49 @@ def _baked(
         *(name for name in outcomes if name in source.types),
         *(name for name in fitted.outputs if name not in raw),
     ]
-    view = View(source, fitted.steps, None)
-    shown: list[Baked] = [{} for _ in range(min(count, source.n_rows))]
+    kinds: Mapping[str, Kind] = {name: kind_of(training.types[name]) for name in fitted.inputs}
+    for step in fitted.steps:
+        kinds = step.after(kinds)
+    view = View(source, fitted.steps, rows, fitted.levels)
+    shown: list[Baked] = [{} for _ in range(min(count, view.n_rows))]
     columns = []
     for name in names:
-        changed = any(step.writes(name) for step in fitted.steps)
-        kind = (
-            "numeric" if changed else _BAKED_TYPES.get(training.types[name], training.types[name])
-        )
+        kind = _shown_type(fitted, training, kinds, name)
         column: Baked = {"name": name, "type": kind}
-        if kind in NUMERIC_TYPES:
+        if kind_of(kind) != "nominal":
             values = view.numeric(name)
             column |= _profile(values)
             cells = [_number(value) for value in values[: len(shown)].tolist()]
         else:
-            levels = fitted.levels.get(name) or training.category_levels(name)
-            codes = recoded(view.codes(name), source.category_levels(name), levels)
+            levels, codes = _categories(view, training, name, is_outcome=name not in kinds)
             column |= _profile_of_codes(codes, levels)
             cells = [levels[code] if code >= 0 else None for code in codes[: len(shown)].tolist()]
         columns.append(column)
         for row, cell in zip(shown, cells, strict=True):
             row[name] = cell
     return {
-        "n_rows": source.n_rows,
+        "n_rows": view.n_rows,
         "n_columns": len(names),
         "columns": columns,
         "rows": shown,
     }
+
+
+def _shown_type(
+    fitted: FittedRecipe, training: ColumnSource, kinds: Mapping[str, Kind], name: str
+) -> str:
+    if name in kinds and any(step.writes(name) for step in fitted.steps):
+        return "numeric" if kinds[name] == "numeric" else "factor"
+    return _BAKED_TYPES.get(training.types[name], training.types[name])
+
+
+def _categories(
+    view: View, training: ColumnSource, name: str, *, is_outcome: bool
+) -> tuple[Sequence[str], Codes]:
+    if not is_outcome:
+        return view.levels(name), view.codes(name)
+    source, levels = view.source, training.category_levels(name)
+    return levels, recoded(source.codes(name, view.rows), source.category_levels(name), levels)
 
 
 def _profile(values: Floats) -> Baked:
@@ -167,13 +185,9 @@ def _require_columns(
             detail, errors=[FieldError(loc=("new_data",), msg=detail, received=lacking[0])]
         )
     for name in (*required, *(name for name in outcomes if name in new_data.types)):
-        if _is_numeric(training.types, name) != _is_numeric(new_data.types, name):
+        if kind_of(training.types[name]) != kind_of(new_data.types[name]):
             detail = (
                 f"Expected column '{name}' of new data to be {training.types[name]} as in the "
                 f"training data. Received {new_data.types[name]}."
             )
             raise InvalidData(detail, errors=[FieldError(loc=("new_data", name), msg=detail)])
-
-
-def _is_numeric(types: Mapping[str, str], name: str) -> bool:
-    return types[name] in NUMERIC_TYPES

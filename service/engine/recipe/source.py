@@ -32,11 +32,17 @@ class ColumnSource(Protocol):
         ...
 
     def numeric(self, name: str, rows: Rows = None) -> Floats:
-        """Return the numbers of a column, float64 (rows,), NaN where missing."""
+        """Return the numbers of a column, float64 (rows,), NaN where missing.
+
+        A date is the days since 1970-01-01, a datetime the seconds since then in UTC.
+        """
         ...
 
     def codes(self, name: str, rows: Rows = None) -> Codes:
-        """Return the 0-based levels of a nominal column, int32 (rows,), -1 where missing."""
+        """Return the 0-based levels of a nominal column, int32 (rows,), -1 where missing.
+
+        -2 stands for a level that is none of `category_levels`.
+        """
         ...
 
     def category_levels(self, name: str) -> tuple[str, ...]:
@@ -67,3 +73,11 @@ def position(rows: Rows, index: int, n_rows: int) -> int:
     if rows is None:
         return index
     return range(*rows.indices(n_rows))[index] if isinstance(rows, slice) else int(rows[index])
+
+
+def picked(rows: Rows, kept: NDArray[np.bool_], n_rows: int) -> NDArray[np.int64]:
+    """Return the rows of a selection that are marked, as 0-based positions in the source."""
+    if rows is None:
+        return np.flatnonzero(kept)
+    positions = np.arange(n_rows, dtype=np.int64)[rows] if isinstance(rows, slice) else rows
+    return positions[kept]

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import JsonValue
 
+from service.domain.column_names import require_new
 from service.domain.schema import Spec, Value
-from service.engine.recipe.source import Floats
+from service.domain.selectors import Kind
+from service.engine.recipe.source import Codes, Floats
 
 if TYPE_CHECKING:
     from service.engine.recipe.view import View
@@ -52,10 +55,15 @@ class FittedStep(Value):
     to the bit.
     """
 
+    # Whether a column of whole numbers that the step changes still is one, as in R.
+    keeps_integers: ClassVar[bool] = False
+    # The same of an ordered factor.
+    keeps_order: ClassVar[bool] = False
+
     step: str
 
-    def after(self, columns: Mapping[str, bool]) -> dict[str, bool]:
-        """Return the columns after the step, in order, given those before: name to is numeric."""
+    def after(self, columns: Mapping[str, Kind]) -> dict[str, Kind]:
+        """Return the columns after the step, in order, given those before: name to kind."""
         return dict(columns)
 
     def writes(self, name: str) -> bool:  # noqa: ARG002
@@ -69,6 +77,29 @@ class FittedStep(Value):
     def numeric(self, name: str, before: View) -> Floats:
         """Return the values after the step of a column which it writes, float64 (rows,)."""
         raise NotImplementedError(f"{self.step} writes no column '{name}'")
+
+    def codes(self, name: str, before: View) -> Codes:
+        """Return the 0-based levels after the step of a nominal column which it writes.
+
+        int32 (rows,), -1 where missing, -2 for a level that is none of `levels`.
+        """
+        raise NotImplementedError(f"{self.step} writes no categories into '{name}'")
+
+    def levels(self, name: str) -> tuple[str, ...]:
+        """Return the levels after the step of a nominal column which it writes."""
+        raise NotImplementedError(f"{self.step} writes no categories into '{name}'")
+
+    def makes_ordered(self, name: str) -> bool:  # noqa: ARG002
+        """Return whether a nominal column which the step writes is ordered, whatever it was."""
+        return False
+
+    def takes_new_levels(self, name: str) -> bool:  # noqa: ARG002
+        """Return whether the step gives a level that training rows did not have its place."""
+        return False
+
+    def keeps(self, before: View) -> NDArray[np.bool_] | None:  # noqa: ARG002
+        """Return which training rows the step leaves for those after it, None for all."""
+        return None
 
     def linear(self, name: str) -> Linear | None:  # noqa: ARG002
         """Return a written column as a linear function of its own values, or None if it is none."""
@@ -98,7 +129,8 @@ class ColumnwiseStep(FittedStep):
 
     def numeric(self, name: str, before: View) -> Floats:
         """Return the values after the step of a column which it writes, float64 (rows,)."""
-        values = before.numeric(name)
+        # numpy may compute logarithms of strided values by other code, with other bits.
+        values = np.ascontiguousarray(before.numeric(name))
         # An overflow is no accident to warn of: bake refuses it, naming row and column.
         with np.errstate(over="ignore", invalid="ignore"):
             return self.transform(self._index[name], values)
@@ -108,13 +140,46 @@ class ColumnwiseStep(FittedStep):
         raise NotImplementedError
 
 
+class MakingStep(FittedStep):
+    """A step that puts new columns behind those that are there, and may drop some.
+
+    `made` are the new columns, `dropped` those that they replace.
+    """
+
+    made: tuple[str, ...]
+    dropped: tuple[str, ...]
+
+    @cached_property
+    def _place(self) -> dict[str, int]:
+        return {name: index for index, name in enumerate(self.made)}
+
+    def after(self, columns: Mapping[str, Kind]) -> dict[str, Kind]:
+        """Return the columns after the step, in order, given those before: name to kind.
+
+        Raises:
+            InvalidSpec: a new column has the name of another.
+        """
+        gone = set(self.dropped)
+        left = {name: kind for name, kind in columns.items() if name not in gone}
+        require_new(self.step, self.made, left)
+        return left | {name: self.kind_of_made(name) for name in self.made}
+
+    def kind_of_made(self, name: str) -> Kind:  # noqa: ARG002
+        """Return the kind of a new column."""
+        return "numeric"
+
+    def writes(self, name: str) -> bool:
+        """Return whether the step makes or changes the column `name`."""
+        return name in self._place
+
+
 class DroppingStep(FittedStep):
     """A step that drops columns and changes none."""
 
     removed: tuple[str, ...]
 
-    def after(self, columns: Mapping[str, bool]) -> dict[str, bool]:
-        """Return the columns after the step, in order, given those before: name to is numeric."""
+    def after(self, columns: Mapping[str, Kind]) -> dict[str, Kind]:
+        """Return the columns after the step, in order, given those before: name to kind."""
         dropped = set(self.removed)
         return {name: kind for name, kind in columns.items() if name not in dropped}
 
@@ -132,13 +197,13 @@ class Learned:
     warnings: tuple[RecipeWarning, ...] = ()
 
 
-Learner = Callable[[Any, Mapping[str, bool], "View"], Learned]
+Learner = Callable[[Any, Mapping[str, Kind], "View"], Learned]
 
 
 class StepKind(NamedTuple):
     """One kind of step: what the client writes, what is kept, and how to learn it.
 
-    `learn` is given the step's spec, the columns that its selectors mean (name to is numeric, in
+    `learn` is given the step's spec, the columns that its selectors mean (name to kind, in
     order), and a view of the training rows as the steps before leave them.
     """
 

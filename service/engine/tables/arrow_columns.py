@@ -7,7 +7,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from service.domain.datasets import MAX_LEVELS, ColumnOptions, ColumnType, ReadOptions
+from service.domain.datasets import (
+    MAX_LEVELS,
+    TEMPORAL_TYPES,
+    ColumnOptions,
+    ColumnType,
+    ReadOptions,
+)
 from service.domain.errors import UnreadableFile
 from service.engine.tables.cell_columns import infinite_value, reader_of_cells
 from service.engine.tables.cells import clean, codes, has_longer, has_nul
@@ -21,22 +27,27 @@ from service.engine.tables.column import (
 )
 from service.engine.tables.diagnose import MAX_FIELD_BYTES
 from service.engine.tables.refusals import bad_column, bad_value
-from service.engine.tables.storage import MAX_EXACT, ColumnPlan, Storage
+from service.engine.tables.storage import MAX_EXACT, ColumnPlan, Storage, told_by
+from service.engine.tables.temporal_columns import TemporalColumn
 
-_KNOWN = "an integer, float, boolean, string or dictionary column"
+_KNOWN = "an integer, float, decimal, boolean, string, dictionary, date or timestamp column"
 
 
 def native_type(name: str, physical: Any) -> ColumnType:
     """Return our type of a column that Arrow calls `physical`.
 
     Raises:
-        UnreadableFile: it has no type of ours, such as a date, a decimal or a list.
+        UnreadableFile: it has no type of ours, such as a duration or a list.
     """
     types = pa.types
     if types.is_integer(physical):
         return "integer"
-    if types.is_floating(physical):
+    if types.is_floating(physical) or types.is_decimal(physical):
         return "numeric"
+    if types.is_date(physical):
+        return "date"
+    if types.is_timestamp(physical):
+        return "datetime"
     if types.is_boolean(physical) or types.is_null(physical):
         return "logical"
     if is_text(physical):
@@ -59,19 +70,26 @@ def is_text(physical: Any) -> bool:
     )
 
 
-def reader_of_arrow(
-    name: str, physical: Any, option: ColumnOptions | None, options: ReadOptions
-) -> ColumnReader:
+def reader_of_arrow(field: Any, option: ColumnOptions | None, options: ReadOptions) -> ColumnReader:
     """Return the reader of a typed column; one that declares another type is read as text cells.
+
+    A file of ours says in its fields which whole numbers are `numeric`, and all of a factor's
+    levels: both are believed where the column's own type allows it.
 
     Raises:
         UnreadableFile: Arrow's type is none of ours.
     """
+    name, physical = field.name, field.type
     kind = native_type(name, physical)
+    said, levels = told_by(field)
+    if kind == "integer" and said == "numeric":
+        kind = "numeric"
     if option is not None and (option.type != kind or option.levels is not None):
         return _RestatedColumn(name, option, options.na)
     if pa.types.is_dictionary(physical):
-        return _DictionaryColumn(name, kind)
+        return _DictionaryColumn(name, kind, levels if said == kind else ())
+    if kind in TEMPORAL_TYPES:
+        return TemporalColumn(name, kind)
     if kind in ("integer", "numeric"):
         return _NumberColumn(name, kind)
     return _PlainColumn(name, kind)
@@ -102,7 +120,8 @@ class _NumberColumn:
     def _values(self, block: Any, row: int) -> Any:
         if self._kind == "integer":
             return _signed(block, row, self._name)
-        values = pc.cast(block, pa.float64())
+        # Beyond 2^53 a whole number or a decimal becomes the double next to it.
+        values = pc.cast(block, pa.float64(), safe=False)
         missing = pc.is_nan(values)
         if pc.any(missing).as_py():
             values = pc.if_else(missing, pa.scalar(None, pa.float64()), values)
@@ -137,9 +156,9 @@ class _DictionaryColumn:
 
     needs_all = False
 
-    def __init__(self, name: str, kind: ColumnType) -> None:
+    def __init__(self, name: str, kind: ColumnType, levels: tuple[str, ...]) -> None:
         self._name, self._kind = name, kind
-        self._levels: dict[str, None] = {}
+        self._levels: dict[str, None] = dict.fromkeys(levels)
 
     def observe(self, block: Any, row: int, /) -> None:
         words = pc.cast(block.dictionary, pa.string())

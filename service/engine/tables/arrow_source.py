@@ -37,7 +37,7 @@ class ParquetSource:
             self._judge(footer.num_rows, footer.num_row_groups)
         check_names(schema.names, limits.max_columns, line=None)
         self.names: tuple[str, ...] = tuple(schema.names)
-        self.native: tuple[Any, ...] = tuple(schema.types)
+        self.native: tuple[Any, ...] = tuple(schema)
 
     def blocks(self, columns: Sequence[int], *, first_only: bool = False) -> Iterator[list[Any]]:
         """Yield the rows in order, per block one array for each of the 0-based `columns`.
@@ -77,7 +77,7 @@ class IpcSource:
             schema = reader.schema
         check_names(schema.names, limits.max_columns, line=None)
         self.names: tuple[str, ...] = tuple(schema.names)
-        self.native: tuple[Any, ...] = tuple(schema.types)
+        self.native: tuple[Any, ...] = tuple(schema)
 
     def blocks(self, columns: Sequence[int], *, first_only: bool = False) -> Iterator[list[Any]]:
         """Yield the rows in order, per block one array for each of the 0-based `columns`.

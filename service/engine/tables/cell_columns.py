@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from service.domain.datasets import MAX_LEVELS, ColumnOptions
+from service.domain.datasets import MAX_LEVELS, TEMPORAL_TYPES, ColumnOptions
 from service.domain.names import did_you_mean
 from service.engine.tables.cells import (
     FALSE_WORDS,
@@ -30,6 +30,7 @@ from service.engine.tables.column import (
 )
 from service.engine.tables.refusals import bad_column, bad_value, shown
 from service.engine.tables.storage import ColumnPlan
+from service.engine.tables.temporal_cells import TemporalCells
 
 
 def reader_of_cells(name: str, option: ColumnOptions | None, decimal: str) -> ColumnReader:
@@ -44,6 +45,8 @@ def reader_of_cells(name: str, option: ColumnOptions | None, decimal: str) -> Co
         return _LogicalCells(name)
     if option.type == "text":
         return _TextCells(name)
+    if option.type in TEMPORAL_TYPES:
+        return TemporalCells(name, option)
     return _LevelCells(name, option)
 
 
@@ -61,6 +64,7 @@ class _GuessedCells:
         self._number = True
         self._span = Span()
         self._infinite: tuple[int, str] | None = None
+        self._no_number: str | None = None
 
     def observe(self, block: Any, row: int, /) -> None:
         if block.null_count == len(block):
@@ -74,6 +78,8 @@ class _GuessedCells:
             values = self._numbers(block)
             if values is None:
                 self._number = False
+                text = first_failure(block, self._numbers)
+                self._no_number = f"row {row + text} is {shown(block[text].as_py())}"
             elif (at := first_infinite(values)) is None:
                 self._span.add(present_of(values))
             elif self._infinite is None:
@@ -83,7 +89,9 @@ class _GuessedCells:
         if self._logical:
             return ColumnPlan(name=self._name, type="logical", storage="bool")
         if not self._number:
-            return ColumnPlan(name=self._name, type="text", storage="string")
+            return ColumnPlan(
+                name=self._name, type="text", storage="string", because=self._no_number
+            )
         if self._infinite:
             if not complete:
                 raise Misfit

@@ -136,6 +136,9 @@ def settled(array: Any) -> Any:
         valid = np.packbits(np.pad(~missing, (filled.offset, 0)), bitorder="little")
         buffers = [pa.py_buffer(valid), *filled.buffers()[1:]]
         return pa.Array.from_buffers(array.type, len(array), buffers, offset=filled.offset)
+    if pa.types.is_temporal(array.type):
+        whole = pa.int32() if pa.types.is_date32(array.type) else pa.int64()
+        return settled(array.view(whole)).view(array.type)
     zero = False if pa.types.is_boolean(array.type) else pa.scalar(0).cast(array.type)
     values = array.fill_null(zero).to_numpy(zero_copy_only=False)
     return pa.array(values, type=array.type, mask=missing)

@@ -44,8 +44,9 @@ class CsvSource:
         self._path, self._options, self._limits = path, options, limits
         self._block_bytes = block_bytes
         self._na = [word.strip(" \t") for word in options.na]
-        _, header = self._opened()
+        stream, header = self._opened()
         self.names = header.names
+        self.delimiter, self.is_gzip = header.delimiter, stream.is_gzip
         self.native: tuple[Any, ...] = (None,) * len(header.names)
 
     def blocks(self, columns: Sequence[int], *, first_only: bool = False) -> Iterator[list[Any]]:
@@ -70,7 +71,8 @@ class CsvSource:
             self._raise_if_broken()
 
     def _opened(self) -> tuple[TextStream, Header]:
-        stream = TextStream(self._path, self._options.encoding, self._limits.max_bytes)
+        options = self._options
+        stream = TextStream(self._path, options.encoding, self._limits.max_bytes, options.quote)
         return stream, read_header(stream, self._options, self._limits.max_columns)
 
     def _reader(
@@ -82,7 +84,10 @@ class CsvSource:
             pa.PythonFile(stream, mode="r"),
             read_options=pa_csv.ReadOptions(block_size=block_bytes, column_names=names),
             parse_options=pa_csv.ParseOptions(
-                delimiter=header.delimiter, newlines_in_values=True, ignore_empty_lines=True
+                delimiter=header.delimiter,
+                quote_char=header.quote or False,
+                newlines_in_values=bool(header.quote),
+                ignore_empty_lines=True,
             ),
             convert_options=pa_csv.ConvertOptions(
                 column_types={name: pa.string() for name in names},

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from service.domain.errors import UnreadableFile
 from service.engine.tables.header import Header
 from service.engine.tables.refusals import bad_line, shown
-from service.engine.tables.text_stream import TextStream
+from service.engine.tables.text_stream import TextStream, csv_records
 
 MAX_FIELD_BYTES = 2**16
 MAX_RECORD_BYTES = 2**20
@@ -28,7 +28,7 @@ def diagnose(stream: TextStream, header: Header) -> UnreadableFile | None:
     """
     records = _Records(stream, header.last_line)
     # The reader's own limit is one for the whole process, and cannot say which column it was.
-    reader = csv.reader(records, delimiter=header.delimiter)
+    reader = csv_records(records, header.delimiter, header.quote)
     previous = csv.field_size_limit(MAX_RECORD_BYTES)
     try:
         while True:
@@ -58,7 +58,7 @@ def _wrong(fields: list[str], records: _Records, header: Header) -> UnreadableFi
                 f"one of {len(field.encode())} bytes that begins {shown(field[:32])}",
                 _QUOTES,
             )
-    if records.ended and _open_quote(records.kept, header.delimiter):
+    if records.ended and _open_quote(records.kept, header):
         return bad_line(
             records.start,
             len(fields),
@@ -78,7 +78,7 @@ def _wrong(fields: list[str], records: _Records, header: Header) -> UnreadableFi
 
 
 def _endless(records: _Records, header: Header) -> UnreadableFile:
-    begun = next(csv.reader(records.kept[:1], delimiter=header.delimiter), [""])
+    begun = next(csv_records(records.kept[:1], header.delimiter, header.quote), [""])
     return bad_line(
         records.start,
         len(begun),
@@ -88,9 +88,9 @@ def _endless(records: _Records, header: Header) -> UnreadableFile:
     )
 
 
-def _open_quote(lines: list[str], delimiter: str) -> bool:
+def _open_quote(lines: list[str], header: Header) -> bool:
     try:
-        list(csv.reader(lines, delimiter=delimiter, strict=True))
+        list(csv_records(lines, header.delimiter, header.quote, strict=True))
     except csv.Error as error:
         return "unexpected end of data" in str(error)
     return False

@@ -6,11 +6,11 @@ import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from service.domain.datasets import ColumnOptions, ReadOptions
+from service.domain.datasets import TEMPORAL_TYPES, ColumnOptions, ReadOptions
 from service.domain.errors import FieldError, InvalidSpec, UnreadableFile
 from service.domain.names import did_you_mean
 from service.engine.tables.refusals import bad_file, bad_line, shown
-from service.engine.tables.text_stream import TextStream, guess_delimiter
+from service.engine.tables.text_stream import TextStream, csv_records, guess_delimiter
 
 MAX_NAME_CHARS = 256
 
@@ -21,6 +21,7 @@ class Header:
 
     names: tuple[str, ...]
     delimiter: str
+    quote: str
     last_line: int
 
 
@@ -48,18 +49,20 @@ def read_header(stream: TextStream, options: ReadOptions, max_columns: int) -> H
             "only empty lines" if lines.read else "an empty file",
         )
     at = lines.read
-    delimiter = options.delim or guess_delimiter(first, options.decimal)
+    delimiter = options.delim or guess_delimiter(first, options.decimal, options.quote)
     stream.delimiter = delimiter
     lines.again(first)
     try:
-        record = next(csv.reader(lines, delimiter=delimiter, strict=True))
+        record = next(csv_records(lines, delimiter, options.quote, strict=True))
     except csv.Error as error:
         raise bad_line(
             at, None, "a header", f"a record that csv cannot read ({error})", "Check its quotes."
         ) from error
     names = [name.strip(" \t\r\n") for name in record]
     check_names(names, max_columns, line=at)
-    return Header(names=tuple(names), delimiter=delimiter, last_line=lines.read)
+    return Header(
+        names=tuple(names), delimiter=delimiter, quote=options.quote, last_line=lines.read
+    )
 
 
 def check_names(names: Sequence[str], max_columns: int, *, line: int | None) -> None:
@@ -92,6 +95,8 @@ def check_options(columns: Mapping[str, ColumnOptions], names: Sequence[str]) ->
     for name, option in columns.items():
         if name not in names:
             _refuse_option(name, "a column of the file", shown(name), did_you_mean(name, names))
+        if option.format is not None and option.type not in TEMPORAL_TYPES:
+            _refuse_option(name, "no format", f"a format with type '{option.type}'", "")
         if option.levels is None:
             if option.type == "ordered":
                 _refuse_option(name, "levels, because its type is ordered", "none", "")
@@ -113,7 +118,11 @@ def _refuse_option(name: str, expected: str, received: str, advice: str) -> None
 def _check_delimiter(options: ReadOptions) -> None:
     if options.delim is None:
         return
-    if options.delim in '"\r\n' or options.delim == options.decimal or not options.delim.isascii():
+    if (
+        options.delim in f'"\r\n{options.quote}'
+        or options.delim == options.decimal
+        or not options.delim.isascii()
+    ):
         detail = (
             "options.delim: expected one ASCII character other than the decimal mark "
             f"'{options.decimal}', a quote or a line end. Received {options.delim!r}."

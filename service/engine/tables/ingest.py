@@ -2,37 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
 
-from service.domain.datasets import BuiltinRequest, Ingested, ReadLimits, ReadOptions
-from service.engine.tables.arrow_columns import reader_of_arrow
+from service.domain.datasets import (
+    BuiltinRequest,
+    FileFormat,
+    Ingested,
+    ReadColumn,
+    Reading,
+    ReadLimits,
+    ReadOptions,
+)
 from service.engine.tables.arrow_source import IpcSource, ParquetSource
 from service.engine.tables.builtin import builtin_table
-from service.engine.tables.cell_columns import reader_of_cells
-from service.engine.tables.column import ColumnReader, Misfit
+from service.engine.tables.conversion import convert, stored
 from service.engine.tables.csv_source import BLOCK_BYTES, CsvSource
 from service.engine.tables.header import check_options
-from service.engine.tables.profile import profile
-from service.engine.tables.refusals import bad_file, too_large
 from service.engine.tables.sniff import sniff
-from service.engine.tables.storage import ColumnPlan, relative_path
-from service.engine.tables.table import Table
-from service.engine.tables.writer import CanonicalWriter, publish, scratch_file
+from service.engine.tables.storage import ColumnPlan
+from service.engine.tables.writer import CanonicalWriter, scratch_file
 
 DEFAULT_LIMITS = ReadLimits()
-
-
-class Source(Protocol):
-    """An upload that can be read again and again; `native` are Arrow's types, None for text."""
-
-    names: tuple[str, ...]
-    native: tuple[Any, ...]
-
-    def blocks(self, columns: Sequence[int], *, first_only: bool = False) -> Iterator[list[Any]]:
-        """Yield the rows in order, per block one array for each of the 0-based `columns`."""
-        ...
 
 
 def ingest(
@@ -64,8 +55,9 @@ def ingest(
     upload = _opened(source, options, limits, block_bytes)
     check_options(options.columns, upload.names)
     with scratch_file(target_dir, scratch) as path:
-        _convert(upload, options, limits, path)
-        return _stored(path, target_dir)
+        plans = convert(upload, options, limits, path)
+        reading = _reading(upload, options, plans)
+        return stored(path, target_dir).model_copy(update={"reading": reading})
 
 
 def ingest_builtin(
@@ -81,10 +73,12 @@ def ingest_builtin(
     with scratch_file(target_dir, scratch) as path:
         with CanonicalWriter(path, plans) as writer:
             writer.add(columns)
-        return _stored(path, target_dir)
+        return stored(path, target_dir)
 
 
-def _opened(source: Path, options: ReadOptions, limits: ReadLimits, block_bytes: int) -> Source:
+def _opened(
+    source: Path, options: ReadOptions, limits: ReadLimits, block_bytes: int
+) -> CsvSource | ParquetSource | IpcSource:
     kind = sniff(source)
     if kind == "csv":
         return CsvSource(source, options, limits, block_bytes)
@@ -93,92 +87,32 @@ def _opened(source: Path, options: ReadOptions, limits: ReadLimits, block_bytes:
     return IpcSource(source, limits, stream=kind == "arrow-stream")
 
 
-def _convert(upload: Source, options: ReadOptions, limits: ReadLimits, path: Path) -> None:
-    """Write the file by plans guessed from the first rows; if they mislead, look at all first."""
-    try:
-        n_rows = _write(upload, options, limits, _plans(upload, options, limits, guess=True), path)
-    except Misfit:
-        n_rows = _write(upload, options, limits, _plans(upload, options, limits, guess=False), path)
-    if not n_rows:
-        raise bad_file("rows after the header", "none")
-
-
-def _plans(
-    upload: Source, options: ReadOptions, limits: ReadLimits, *, guess: bool
-) -> list[ColumnPlan]:
-    columns = range(len(upload.names))
-    readers = _readers(upload, options)
-    if guess:
-        _observe(upload, limits, readers, columns, first_only=True)
-        unsure = [column for column in columns if readers[column].needs_all]
-        if unsure:
-            fresh = _readers(upload, options)
-            readers = [fresh[at] if at in unsure else readers[at] for at in columns]
-            _observe(upload, limits, readers, unsure, first_only=False)
-    else:
-        _observe(upload, limits, readers, columns, first_only=False)
-    return [reader.plan(not guess) for reader in readers]
-
-
-def _observe(
-    upload: Source,
-    limits: ReadLimits,
-    readers: Sequence[ColumnReader],
-    columns: Sequence[int],
-    *,
-    first_only: bool,
-) -> None:
-    for row, block in _counted(upload.blocks(columns, first_only=first_only), limits):
-        for column, values in zip(columns, block, strict=True):
-            readers[column].observe(values, row)
-
-
-def _write(
-    upload: Source,
-    options: ReadOptions,
-    limits: ReadLimits,
-    plans: Sequence[ColumnPlan],
-    path: Path,
-) -> int:
-    readers = _readers(upload, options)
-    with CanonicalWriter(path, plans) as writer:
-        for row, block in _counted(upload.blocks(range(len(plans))), limits):
-            writer.add(
-                [
-                    reader.convert(values, row, plan)
-                    for reader, values, plan in zip(readers, block, plans, strict=True)
-                ]
-            )
-    return writer.n_rows
-
-
-def _counted(blocks: Iterator[list[Any]], limits: ReadLimits) -> Iterator[tuple[int, list[Any]]]:
-    """Yield each block with the 1-based row of its first values."""
-    row = 1
-    for block in blocks:
-        yield row, block
-        row += len(block[0])
-        if row - 1 > limits.max_rows:
-            raise too_large(f"at most {limits.max_rows} rows", "more")
-
-
-def _readers(upload: Source, options: ReadOptions) -> list[ColumnReader]:
-    return [
-        reader_of_cells(name, options.columns.get(name), options.decimal)
-        if native is None
-        else reader_of_arrow(name, native, options.columns.get(name), options)
-        for name, native in zip(upload.names, upload.native, strict=True)
-    ]
-
-
-def _stored(path: Path, target_dir: Path) -> Ingested:
-    table = Table.open(path)
-    columns = profile(table)
-    sha256, size = publish(path, target_dir)
-    return Ingested(
-        sha256=sha256,
-        n_rows=table.n_rows,
-        bytes=size,
-        columns=columns,
-        path=relative_path(sha256),
+def _reading(
+    upload: CsvSource | ParquetSource | IpcSource, options: ReadOptions, plans: Sequence[ColumnPlan]
+) -> Reading:
+    is_text = isinstance(upload, CsvSource)
+    columns = tuple(
+        ReadColumn(name=plan.name, type=plan.type, how="declared")
+        if plan.name in options.columns
+        else ReadColumn(
+            name=plan.name,
+            type=plan.type,
+            how="guessed" if is_text else "file",
+            because=plan.because,
+        )
+        for plan in plans
     )
+    na = tuple(word.strip(" \t") for word in options.na)
+    if isinstance(upload, CsvSource):
+        return Reading(
+            format="csv.gz" if upload.is_gzip else "csv",
+            delim=upload.delimiter,
+            decimal=options.decimal,
+            quote=options.quote,
+            encoding=options.encoding,
+            skip=options.skip,
+            na=na,
+            columns=columns,
+        )
+    kind: FileFormat = "parquet" if isinstance(upload, ParquetSource) else "arrow"
+    return Reading(format=kind, na=na, columns=columns)

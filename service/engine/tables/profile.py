@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from service.domain.datasets import MAX_LEVELS, Column
+from service.domain.datasets import MAX_LEVELS, NOMINAL_TYPES, NUMERIC_TYPES, Column
 from service.engine.tables.buffers import values_of
 from service.engine.tables.table import Table
 
@@ -20,10 +20,10 @@ def profile(table: Table) -> tuple[Column, ...]:
     """Return the profile of every column, in the table's order.
 
     Moments are of the values that are not missing, `sd` with n - 1; they are None for a column
-    without numbers, `sd` also for one of fewer than two.
+    without numbers, `sd` also for one of fewer than two. Dates have `min` and `max` only.
     """
     return tuple(
-        _numbers(table, name) if kind in ("numeric", "integer") else _categories(table, name)
+        _categories(table, name) if kind in NOMINAL_TYPES else _numbers(table, name)
         for name, kind in table.types.items()
     )
 
@@ -33,17 +33,19 @@ def _numbers(table: Table, name: str) -> Column:
     values = table.stored(name)
     # What occurs and how often: a column of a byte's numbers is 256 values from here on.
     distinct, counts = _counted(values)
-    about = _moments(distinct, counts) if len(values) else _Moments()
+    kind = table.types[name]
+    about = _moments(distinct, counts) if len(values) and kind in NUMERIC_TYPES else _Moments()
+    unit = 1e6 if kind == "datetime" else 1.0
     return Column(
         name=name,
-        type=table.types[name],
+        type=kind,
         n_missing=column.null_count,
         n_unique=len(distinct),
         top_counts=_top(counts),
         mean=about.mean,
         sd=about.sd,
-        min=float(distinct[0]) if len(values) else None,
-        max=float(distinct[-1]) if len(values) else None,
+        min=float(distinct[0]) / unit if len(values) else None,
+        max=float(distinct[-1]) / unit if len(values) else None,
     )
 
 

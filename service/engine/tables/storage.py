@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
-from service.domain.datasets import ColumnType
+from service.domain.datasets import MAX_LEVELS, ColumnType
 
-Storage = Literal["uint8", "int16", "int32", "int64", "float64", "bool", "string", "codes"]
+Storage = Literal[
+    "uint8", "int16", "int32", "int64", "float64", "bool", "string", "codes", "date", "datetime"
+]
 
 FIELD_KEY = b"fitpoint"
 MAX_BATCH_ROWS = 65_536
@@ -35,17 +37,24 @@ _WIDTHS: dict[Storage, int] = {
     "bool": 1,
     "string": 16,
     "codes": 4,
+    "date": 4,
+    "datetime": 8,
 }
+TEMPORAL_STORAGE: Mapping[str, Storage] = {"date": "date", "datetime": "datetime"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class ColumnPlan:
-    """One column of a canonical file: our type, its physical storage, a factor's levels."""
+    """One column of a canonical file: our type, its physical storage, a factor's levels.
+
+    `because` tells which cell decided a guessed type; it is not stored.
+    """
 
     name: str
     type: ColumnType
     storage: Storage
     levels: tuple[str, ...] | None = None
+    because: str | None = None
 
 
 def narrowest(low: int, high: int) -> Storage:
@@ -71,7 +80,7 @@ def arrow_schema(plans: Sequence[ColumnPlan]) -> Any:
         if plan.storage == "codes":
             physical = pa.dictionary(pa.int32(), pa.string(), ordered=plan.type == "ordered")
         else:
-            physical = getattr(pa, "bool_" if plan.storage == "bool" else plan.storage)()
+            physical = physical_type(plan.storage)
         said: dict[str, Any] = {"type": plan.type}
         if plan.levels is not None:
             said["levels"] = list(plan.levels)
@@ -80,11 +89,31 @@ def arrow_schema(plans: Sequence[ColumnPlan]) -> Any:
     return pa.schema(fields)
 
 
+def physical_type(storage: Storage) -> Any:
+    """Return Arrow's type of a storage other than "codes"."""
+    import pyarrow as pa
+
+    if storage == "datetime":
+        return pa.timestamp("us", tz="UTC")
+    return getattr(pa, {"bool": "bool_", "date": "date32"}.get(storage, storage))()
+
+
 def read_field(field: Any) -> tuple[ColumnType, tuple[str, ...] | None]:
     """Return our type and the levels that a field of a canonical file carries."""
     said = json.loads(field.metadata[FIELD_KEY])
     levels = said.get("levels")
     return said["type"], None if levels is None else tuple(levels)
+
+
+def told_by(field: Any) -> tuple[str, tuple[str, ...]]:
+    """Return the type and levels that a field of anybody's file claims, "" and () for neither."""
+    try:
+        said = json.loads((field.metadata or {})[FIELD_KEY])
+        kind, levels = said["type"], said.get("levels") or []
+    except (KeyError, ValueError, TypeError, AttributeError, RecursionError):
+        return "", ()
+    words = [level for level in levels if isinstance(level, str) and "\0" not in level]
+    return str(kind), tuple(words) if len(words) <= MAX_LEVELS else ()
 
 
 def relative_path(sha256: str) -> str:

@@ -9,9 +9,10 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from service.domain.datasets import ColumnType
+from service.domain.datasets import NOMINAL_TYPES, TEMPORAL_TYPES, ColumnType
 from service.domain.errors import FieldError, InvalidSpec
 from service.domain.names import did_you_mean
+from service.domain.temporal import date_text, time_text
 from service.engine.tables.buffers import missing_of, positions, values_of
 from service.engine.tables.storage import MAX_EXACT, read_field
 
@@ -20,6 +21,7 @@ Rows: TypeAlias = slice | NDArray[np.int64] | None
 JsonCell: TypeAlias = int | float | bool | str | None
 
 LOGICAL_LEVELS = ("FALSE", "TRUE")
+_COUNTED: tuple[ColumnType, ...] = ("numeric", "integer", "logical", *TEMPORAL_TYPES)
 
 
 class Table:
@@ -77,10 +79,12 @@ class Table:
     def numeric(self, name: str, rows: Rows = None) -> NDArray[np.float64]:
         """Return a numeric, integer or logical (0, 1) column, float64 (rows,), NaN where missing.
 
+        Of a date column, the days since 1970-01-01; of a datetime column the seconds, in UTC.
+
         Raises:
             InvalidSpec: no such column, or one of categories.
         """
-        if self.types[self._known(name)] not in ("numeric", "integer", "logical"):
+        if self.types[self._known(name)] not in _COUNTED:
             raise self._refused(name, "of numbers")
         at = self._at(name)
         out = np.empty(self._count(rows), dtype=np.float64)
@@ -89,6 +93,8 @@ class Table:
             out[where] = values_of(column)[local]
             if (missing := missing_of(column)) is not None:
                 out[where] = np.where(missing[local], np.nan, out[where])
+        if self.types[name] == "datetime":
+            out /= 1e6
         return out
 
     def codes(self, name: str, rows: Rows = None) -> NDArray[np.int32]:
@@ -127,7 +133,7 @@ class Table:
         Raises:
             InvalidSpec: no such column, or one of numbers.
         """
-        if self.types[self._known(name)] in ("numeric", "integer"):
+        if self.types[self._known(name)] not in NOMINAL_TYPES:
             raise self._refused(name, "of categories")
         if name not in self._levels:
             distinct = self.column(name).unique().drop_null().to_pylist()
@@ -160,6 +166,8 @@ class Table:
     def stored(self, name: str) -> NDArray[Any]:
         """Return the values of a column of numbers as they are stored, the missing left out.
 
+        Dates are stored as days, times as microseconds.
+
         Raises:
             InvalidSpec: no such column.
         """
@@ -173,12 +181,25 @@ class Table:
         for batch, local, where in self._parts(rows):
             column = batch.column(at)
             part = column[local] if isinstance(local, slice) else column.take(positions(local))
+            cells = self._cells_of(part, self.types[name])
             if isinstance(where, slice):
-                values[where] = part.to_pylist()
+                values[where] = cells
             else:
-                for position, value in zip(where, part.to_pylist(), strict=True):
+                for position, value in zip(where, cells, strict=True):
                     values[position] = value
         return [_plain(value) for value in values]
+
+    @staticmethod
+    def _cells_of(part: Any, kind: ColumnType) -> list[Any]:
+        if kind not in TEMPORAL_TYPES:
+            return part.to_pylist()  # type: ignore[no-any-return]
+        missing = missing_of(part)
+        text = date_text if kind == "date" else time_text
+        known = np.zeros(len(part), dtype=np.bool_) if missing is None else missing
+        return [
+            None if gone else text(number)
+            for number, gone in zip(values_of(part).tolist(), known.tolist(), strict=True)
+        ]
 
     def _count(self, rows: Rows) -> int:
         if isinstance(rows, np.ndarray):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from service.domain.errors import FitpointError
@@ -22,8 +22,9 @@ class TextStream:
     `MAX_LINE_BYTES`.
     """
 
-    def __init__(self, path: Path, encoding: str, max_bytes: int) -> None:
+    def __init__(self, path: Path, encoding: str, max_bytes: int, quote: str = '"') -> None:
         self.quotes = 0
+        self.quote = quote
         self.failure: FitpointError | None = None
         self.closed = False
         self.delimiter: str | None = None
@@ -37,6 +38,11 @@ class TextStream:
         self._at = 0
         self._lines = 0
         self._tail = b""
+
+    @property
+    def is_gzip(self) -> bool:
+        """Whether the file is compressed."""
+        return self._gunzip is not None
 
     def readline(self) -> bytes:
         """Return the next line with its end, b"" after the last one.
@@ -159,7 +165,7 @@ class TextStream:
         if b"\0" in piece:
             line, column = self._place(piece, piece.find(b"\0"))
             raise bad_line(line, column, "text", "a NUL byte", "Send CSV, Parquet or Arrow IPC.")
-        self.quotes += piece.count(b'"')
+        self.quotes += piece.count(self.quote.encode()) if self.quote else 0
         end = piece.find(b"\n")
         # A piece is no longer than a line may be: only the line that runs into it can be too long.
         if len(self._tail) + (end if end >= 0 else len(piece)) > MAX_LINE_BYTES:
@@ -179,16 +185,25 @@ class TextStream:
         before = self._tail + piece[:at]
         line = self._lines + before.count(b"\n") + 1
         prefix = before[before.rfind(b"\n") + 1 :].decode("utf-8", "replace").replace("\0", "?")
-        delimiter = self.delimiter or guess_delimiter(prefix)
-        return line, len(next(csv.reader([prefix], delimiter=delimiter), [""]))
+        delimiter = self.delimiter or guess_delimiter(prefix, quote=self.quote)
+        return line, len(next(csv_records([prefix], delimiter, self.quote), [""]))
 
 
-def guess_delimiter(header: str, decimal: str = ".") -> str:
+def csv_records(
+    lines: Iterable[str], delimiter: str, quote: str, *, strict: bool = False
+) -> Iterator[list[str]]:
+    """Return the records of lines; without a `quote` every line is one."""
+    if quote:
+        return csv.reader(lines, delimiter=delimiter, quotechar=quote, strict=strict)
+    return csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE, strict=strict)
+
+
+def guess_delimiter(header: str, decimal: str = ".", quote: str = '"') -> str:
     """Return the delimiter of a header line: the most frequent of `,` `;` tab `|`, else the first.
 
     What stands in quotes does not count, and a decimal comma is no delimiter.
     """
-    bare = "".join(header.split('"')[::2])
+    bare = "".join(header.split(quote)[::2]) if quote else header
     return max((mark for mark in ",;\t|" if mark != decimal), key=bare.count)
 
 

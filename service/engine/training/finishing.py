@@ -43,6 +43,7 @@ def finish(
         keras_bytes=export.keras_file(network, weights),
         summary=export.summary(network),
         versions=environment.versions,
+        na=task.na,
     )
     predictor = Predictor(made)
     evaluations = tuple(

@@ -13,6 +13,8 @@ from service.domain.spec_checks import training_rows
 from service.engine.metrics import ConstantPrediction, majority_or_mean
 from service.engine.outcomes import class_codes, numbers, one_column_a_class
 from service.engine.recipe import FittedRecipe, bake, prep
+from service.engine.recipe import Rows as TableRows
+from service.engine.recipe import training_rows as rows_left
 from service.engine.tables.table import Table
 from service.engine.task import FitTask
 from service.engine.training.layout import padded, with_ones
@@ -52,13 +54,14 @@ def prepare(task: FitTask) -> Prepared:
     others = {*spec.outcomes, spec.case_weights}
     inputs = tuple(name for name in table.types if name not in others)
     recipe = prep(spec.recipe, table, inputs, chosen)
-    rows = _rows(spec, recipe, table, levels, chosen)
+    left = rows_left(recipe, table, chosen)
+    rows = _rows(spec, recipe, table, levels, left)
     return Prepared(
         recipe=recipe,
         levels=levels,
         rows=rows,
         validation=_validation(task, recipe, table, levels, n_train),
-        constant=_constant(spec, table, levels, chosen, rows.weights),
+        constant=_constant(spec, table, levels, left, rows.weights),
     )
 
 
@@ -67,7 +70,7 @@ def _rows(
     recipe: FittedRecipe,
     table: Table,
     levels: tuple[str, ...] | None,
-    chosen: slice | None,
+    chosen: TableRows,
 ) -> Rows:
     predictors = len(recipe.outputs)
     y = (
@@ -82,7 +85,7 @@ def _rows(
     )
 
 
-def case_weights(spec: FitSpec, table: Table, chosen: slice | None) -> NDArray[np.float32] | None:
+def case_weights(spec: FitSpec, table: Table, chosen: TableRows) -> NDArray[np.float32] | None:
     """Return the case weights of some rows, float32 (rows,), or None where there are none.
 
     Raises:
@@ -119,7 +122,7 @@ def _constant(
     spec: FitSpec,
     table: Table,
     levels: tuple[str, ...] | None,
-    chosen: slice,
+    chosen: TableRows,
     weights: NDArray[np.float32] | None,
 ) -> ConstantPrediction:
     if levels is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import event
 
 from service.store.columns import Table
+from service.store.tables.dataset_origins import DatasetOriginRow
 from service.store.tables.datasets import DatasetRow
 from service.store.tables.histories import EpochRow, EventRow, JobLogRow
 from service.store.tables.idempotency import IdempotencyKeyRow
@@ -14,6 +15,7 @@ from service.store.tables.workers import WorkerRow
 from service.store.triggers import create_triggers
 
 __all__ = [
+    "DatasetOriginRow",
     "DatasetRow",
     "EpochRow",
     "EvaluationRow",

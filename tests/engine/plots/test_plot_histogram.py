@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.engine.plots.histogram import LARGEST, MOST_BINS, bins_of, histogram
+from service.engine.plots.histogram import histogram
+from service.engine.tables.bins import LARGEST, MOST_BINS, bins_of
 
 
 @given(st.lists(st.floats(-LARGEST, LARGEST), min_size=1, max_size=40))

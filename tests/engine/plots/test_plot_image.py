@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from io import BytesIO
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -95,3 +96,21 @@ def test_a_missing_value_is_refused_unless_overridden() -> None:
     with pytest.raises(MissingValues, match="none in 'b'"):
         image({"a": 1.0, "b": None}, 2, 1)
     assert shades(image({"a": 1.0, "b": None}, 2, 1, {"b": 0.0})).tolist() == [[255, 0]]
+
+
+def test_an_svg_shows_the_shades_of_the_png() -> None:
+    values = np.random.default_rng(9).choice(np.array([0.0, 85.0, 170.0, 255.0]), 12)
+    svg = image(columns(values), 4, 3, {"x5": 255}, maximum=255, fmt="svg")
+    expected = shades(image(columns(values), 4, 3, {"x5": 255}, maximum=255))
+    drawn = np.zeros((3, 4), np.uint8)
+    root = ElementTree.fromstring(svg)
+    assert root.get("viewBox") == "0 0 4 3"
+    for each in list(root)[1:]:
+        x, y, wide = (int(each.attrib[key]) for key in ("x", "y", "width"))
+        drawn[y, x : x + wide] = int(each.attrib["fill"][1:3], 16)
+    assert np.array_equal(drawn, expected)
+
+
+def test_an_svg_of_very_many_values_is_refused() -> None:
+    with pytest.raises(InvalidSpec, match="values in an SVG"):
+        image(columns(np.zeros(300 * 300)), 300, 300, fmt="svg")

@@ -39,9 +39,10 @@ def test_every_step_that_a_client_can_write_can_be_fitted() -> None:
     union = get_args(AnyStep)[0]
     assert {kind.spec for kind in STEP_KINDS.values()} == set(get_args(union))
     for name, kind in STEP_KINDS.items():
-        assert (
-            kind.spec.model_fields["step"].annotation == kind.fitted.model_fields["step"].annotation
-        ), name
+        (fitted,) = get_args(kind.fitted.model_fields["step"].annotation)
+        assert fitted == name
+        # A step may have a second name, which is read as the first.
+        assert get_args(kind.spec.model_fields["step"].annotation)[0] == name
 
 
 def test_predictors_come_in_the_order_of_the_table() -> None:

@@ -11,7 +11,7 @@ from pydantic import JsonValue
 
 from service.domain.errors import InvalidData
 from service.domain.recipe import Divide, Range
-from service.domain.selectors import listed
+from service.domain.selectors import Kind, listed
 from service.engine.recipe.moments import finite
 from service.engine.recipe.source import Floats
 from service.engine.recipe.step import (
@@ -80,7 +80,7 @@ class Divided(ColumnwiseStep):
         return {"columns": list(self.columns), "by": self.by}
 
 
-def learn_range(step: Range, columns: Mapping[str, bool], training: View) -> Learned:
+def learn_range(step: Range, columns: Mapping[str, Kind], training: View) -> Learned:
     """Learn the smallest and largest value, as recipes 1.0.4's `step_range`.
 
     With `clipping`, new data outside the training rows' range become `min` or `max`. Missing
@@ -128,7 +128,7 @@ def learn_range(step: Range, columns: Mapping[str, bool], training: View) -> Lea
     return Learned(fitted=fitted, warnings=warnings)
 
 
-def learn_divide(step: Divide, columns: Mapping[str, bool], training: View) -> Learned:  # noqa: ARG001
+def learn_divide(step: Divide, columns: Mapping[str, Kind], training: View) -> Learned:  # noqa: ARG001
     """Learn nothing: the divisor is given. Division by 255 is exactly `x / 255`, not a product."""
     return Learned(fitted=Divided(columns=tuple(columns), by=step.by))
 

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import JsonValue
 
 from service.domain.recipe import Remove, Select
+from service.domain.selectors import Kind
 from service.engine.recipe.step import DroppingStep, FittedStep, Learned, StepKind
 from service.engine.recipe.view import View
 
@@ -18,8 +19,8 @@ class Selected(FittedStep):
     step: Literal["select"] = "select"
     columns: tuple[str, ...]
 
-    def after(self, columns: Mapping[str, bool]) -> dict[str, bool]:
-        """Return the columns after the step, in order, given those before: name to is numeric."""
+    def after(self, columns: Mapping[str, Kind]) -> dict[str, Kind]:
+        """Return the columns after the step, in order, given those before: name to kind."""
         return {name: columns[name] for name in self.columns}
 
     def learned(self) -> dict[str, JsonValue]:
@@ -33,7 +34,7 @@ class Removed(DroppingStep):
     step: Literal["remove"] = "remove"
 
 
-def learn_select(step: Select, columns: Mapping[str, bool], training: View) -> Learned:  # noqa: ARG001
+def learn_select(step: Select, columns: Mapping[str, Kind], training: View) -> Learned:  # noqa: ARG001
     """Keep the columns that the selectors mean, in their order, as recipes 1.0.4's `step_select`.
 
     Only predictors are touched: the outcome need not be named and is never dropped.
@@ -41,7 +42,7 @@ def learn_select(step: Select, columns: Mapping[str, bool], training: View) -> L
     return Learned(fitted=Selected(columns=tuple(columns)))
 
 
-def learn_remove(step: Remove, columns: Mapping[str, bool], training: View) -> Learned:  # noqa: ARG001
+def learn_remove(step: Remove, columns: Mapping[str, Kind], training: View) -> Learned:  # noqa: ARG001
     """Drop the columns that the selectors mean, as recipes 1.0.4's `step_rm`.
 
     Only predictors are touched: the outcome cannot be dropped.

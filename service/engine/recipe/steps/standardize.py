@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import JsonValue
 
 from service.domain.recipe import Center, Normalize, Scale
-from service.domain.selectors import listed
+from service.domain.selectors import Kind, listed
 from service.engine.recipe.moments import moments
 from service.engine.recipe.source import Floats
 from service.engine.recipe.step import (
@@ -84,7 +84,7 @@ class Scaled(ColumnwiseStep):
         return {"divisor": _named(self.columns, self.divisors)}
 
 
-def learn_normalize(step: Normalize, columns: Mapping[str, bool], training: View) -> Learned:
+def learn_normalize(step: Normalize, columns: Mapping[str, Kind], training: View) -> Learned:
     """Learn means and standard deviations (n-1), as recipes 1.0.4's `step_normalize`.
 
     Missing values are skipped and stay missing. A standard deviation below 2.2e-16 is taken as 1
@@ -98,7 +98,7 @@ def learn_normalize(step: Normalize, columns: Mapping[str, bool], training: View
     )
 
 
-def learn_center(step: Center, columns: Mapping[str, bool], training: View) -> Learned:  # noqa: ARG001
+def learn_center(step: Center, columns: Mapping[str, Kind], training: View) -> Learned:  # noqa: ARG001
     """Learn means, as recipes 1.0.4's `step_center`; missing values are skipped and stay missing.
 
     The mean of no values is taken as 0: every value that is there in new data stays as it is.
@@ -112,7 +112,7 @@ def learn_center(step: Center, columns: Mapping[str, bool], training: View) -> L
     )
 
 
-def learn_scale(step: Scale, columns: Mapping[str, bool], training: View) -> Learned:
+def learn_scale(step: Scale, columns: Mapping[str, Kind], training: View) -> Learned:
     """Learn `factor` times the standard deviation (n-1), as recipes 1.0.4's `step_scale`.
 
     A constant column, and one of fewer than two values, is divided by 1; see `learn_normalize`.
@@ -126,7 +126,7 @@ def learn_scale(step: Scale, columns: Mapping[str, bool], training: View) -> Lea
 
 
 def _learn(
-    step: str, columns: Mapping[str, bool], training: View
+    step: str, columns: Mapping[str, Kind], training: View
 ) -> tuple[tuple[float, ...], tuple[float, ...], tuple[RecipeWarning, ...]]:
     means: list[float] = []
     sds: list[float] = []

@@ -7,10 +7,11 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from service.domain.near_constant import is_near_constant
 from service.domain.recipe import NearZeroVariance, ZeroVariance
-from service.domain.recipe_outcome import is_near_constant
+from service.domain.selectors import Kind
 from service.engine.recipe.moments import present
-from service.engine.recipe.source import Codes, Floats, n_selected
+from service.engine.recipe.source import Codes, Floats
 from service.engine.recipe.step import DroppingStep, Learned, StepKind
 from service.engine.recipe.view import View
 
@@ -37,14 +38,15 @@ class Tally(NamedTuple):
     top: tuple[int, int]
 
 
-def learn_zv(step: ZeroVariance, columns: Mapping[str, bool], training: View) -> Learned:  # noqa: ARG001
+def learn_zv(step: ZeroVariance, columns: Mapping[str, Kind], training: View) -> Learned:  # noqa: ARG001
     """Find the columns with at most one distinct value, as recipes 1.0.4's `step_zv`.
 
     Missing values are skipped: a column of one value and missing ones is dropped, and so is one
     with nothing but missing values.
     """
     reasons: dict[str, str] = {}
-    for name, is_numeric in columns.items():
+    for name, kind in columns.items():
+        is_numeric = kind != "nominal"
         values = present(training.numeric(name)) if is_numeric else _seen(training.codes(name))
         if len(values) == 0:
             reasons[name] = "It has no values."
@@ -54,7 +56,7 @@ def learn_zv(step: ZeroVariance, columns: Mapping[str, bool], training: View) ->
     return Learned(fitted=DroppedConstants(removed=tuple(reasons)), reasons=reasons)
 
 
-def learn_nzv(step: NearZeroVariance, columns: Mapping[str, bool], training: View) -> Learned:
+def learn_nzv(step: NearZeroVariance, columns: Mapping[str, Kind], training: View) -> Learned:
     """Find the columns that are almost constant, as recipes 1.0.4's `step_nzv`.
 
     The rule is `is_near_constant`'s: the most common value occurs more than `freq_cut` times as
@@ -62,9 +64,10 @@ def learn_nzv(step: NearZeroVariance, columns: Mapping[str, bool], training: Vie
     is a single value. Missing values are no values, but rows they are.
     """
     reasons: dict[str, str] = {}
-    n_rows = n_selected(training.rows, training.source.n_rows)
-    for name, is_numeric in columns.items():
-        tally = _tally(training.numeric(name)) if is_numeric else _tally_codes(training.codes(name))
+    n_rows = training.n_rows
+    for name, kind in columns.items():
+        nominal = kind == "nominal"
+        tally = _tally_codes(training.codes(name)) if nominal else _tally(training.numeric(name))
         if not is_near_constant(tally.top, tally.n_unique, n_rows, step.freq_cut, step.unique_cut):
             continue
         if tally.n_unique > 1:

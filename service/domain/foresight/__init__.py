@@ -1,0 +1,7 @@
+"""What a dataset's profile tells of each step's result, before anything is computed."""
+
+# Each of these teaches `foreseen` its steps.
+from service.domain.foresight import factors, filling, keeping, making  # noqa: F401
+from service.domain.foresight.standing import Foreseen, Standing, foreseen, standing_of
+
+__all__ = ["Foreseen", "Standing", "foreseen", "standing_of"]

@@ -1,0 +1,132 @@
+"""A source of typed or textual blocks becomes a canonical file: its columns' types are decided."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from service.domain.datasets import Ingested, ReadLimits, ReadOptions
+from service.engine.tables.arrow_columns import reader_of_arrow
+from service.engine.tables.cell_columns import reader_of_cells
+from service.engine.tables.column import ColumnReader, Misfit
+from service.engine.tables.profile import profile
+from service.engine.tables.refusals import bad_file, too_large
+from service.engine.tables.storage import ColumnPlan, relative_path
+from service.engine.tables.table import Table
+from service.engine.tables.writer import CanonicalWriter, publish
+
+
+class Source(Protocol):
+    """A table that can be read again and again; `native` are Arrow's fields, None for text."""
+
+    names: tuple[str, ...]
+    native: tuple[Any, ...]
+
+    def blocks(self, columns: Sequence[int], *, first_only: bool = False) -> Iterator[list[Any]]:
+        """Yield the rows in order, per block one array for each of the 0-based `columns`."""
+        ...
+
+
+def convert(
+    source: Source, options: ReadOptions, limits: ReadLimits, path: Path
+) -> list[ColumnPlan]:
+    """Write a source's rows to the canonical file `path` and return its columns' plans.
+
+    The plans are guessed from the first rows; where they mislead, all rows are looked at first.
+
+    Raises:
+        UnreadableFile: a value that its column's type does not have, or no rows at all.
+        TooLarge: more rows than the limits allow.
+    """
+    try:
+        plans = _plans(source, options, limits, guess=True)
+        n_rows = _write(source, options, limits, plans, path)
+    except Misfit:
+        plans = _plans(source, options, limits, guess=False)
+        n_rows = _write(source, options, limits, plans, path)
+    if not n_rows:
+        raise bad_file("rows after the header", "none")
+    return plans
+
+
+def _plans(
+    source: Source, options: ReadOptions, limits: ReadLimits, *, guess: bool
+) -> list[ColumnPlan]:
+    columns = range(len(source.names))
+    readers = _readers(source, options)
+    if guess:
+        _observe(source, limits, readers, columns, first_only=True)
+        unsure = [column for column in columns if readers[column].needs_all]
+        if unsure:
+            fresh = _readers(source, options)
+            readers = [fresh[at] if at in unsure else readers[at] for at in columns]
+            _observe(source, limits, readers, unsure, first_only=False)
+    else:
+        _observe(source, limits, readers, columns, first_only=False)
+    return [reader.plan(not guess) for reader in readers]
+
+
+def _observe(
+    source: Source,
+    limits: ReadLimits,
+    readers: Sequence[ColumnReader],
+    columns: Sequence[int],
+    *,
+    first_only: bool,
+) -> None:
+    for row, block in _counted(source.blocks(columns, first_only=first_only), limits):
+        for column, values in zip(columns, block, strict=True):
+            readers[column].observe(values, row)
+
+
+def _write(
+    source: Source,
+    options: ReadOptions,
+    limits: ReadLimits,
+    plans: Sequence[ColumnPlan],
+    path: Path,
+) -> int:
+    readers = _readers(source, options)
+    with CanonicalWriter(path, plans) as writer:
+        for row, block in _counted(source.blocks(range(len(plans))), limits):
+            writer.add(
+                [
+                    reader.convert(values, row, plan)
+                    for reader, values, plan in zip(readers, block, plans, strict=True)
+                ]
+            )
+    return writer.n_rows
+
+
+def _counted(blocks: Iterator[list[Any]], limits: ReadLimits) -> Iterator[tuple[int, list[Any]]]:
+    """Yield each block with the 1-based row of its first values."""
+    row = 1
+    for block in blocks:
+        yield row, block
+        row += len(block[0])
+        if row - 1 > limits.max_rows:
+            raise too_large(f"at most {limits.max_rows} rows", "more")
+
+
+def _readers(source: Source, options: ReadOptions) -> list[ColumnReader]:
+    return [
+        reader_of_cells(name, options.columns.get(name), options.decimal)
+        if native is None
+        else reader_of_arrow(native, options.columns.get(name), options)
+        for name, native in zip(source.names, source.native, strict=True)
+    ]
+
+
+def stored(path: Path, target_dir: Path) -> Ingested:
+    """Profile a finished canonical file and move it to its place in the folder of datasets."""
+    table = Table.open(path)
+    columns = profile(table)
+    sha256, size = publish(path, target_dir)
+    return Ingested(
+        sha256=sha256,
+        n_rows=table.n_rows,
+        bytes=size,
+        columns=columns,
+        path=relative_path(sha256),
+    )

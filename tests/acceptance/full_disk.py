@@ -1,0 +1,270 @@
+"""A service on a disk that fills up: while it uploads, trains, publishes and writes its rows.
+
+    python -m tests.acceptance.full_disk
+
+In a mount namespace of its own (`unshare -Urm`, no privilege needed) a tmpfs of 96 MB holds the
+data folder of a real server with its worker. A filler takes the room and gives it back, while one
+client predicts without pause. Prints what happened to whom, as JSON; exits 1 when a prediction
+failed or changed, a job was lost, a half dataset was seen, or the database came to harm.
+`test_full_disk.py` runs it in the gate.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from service.store.sqlite import driver
+from tests.acceptance.running import ROOT, RunningService, until
+
+SIZE = "96m"
+MIN_FREE = 24 * 2**20
+BALLAST = 4 * 2**20
+INSIDE = "--inside"
+FIT: dict[str, Any] = {
+    "kind": "fit",
+    "name": "iris",
+    "dataset": "iris",
+    "outcome": "Species",
+    "recipe": [{"step": "normalize"}],
+    "model": {"hidden_units": 4, "activation": "relu", "epochs": 5, "seeds": [1, 2, 3]},
+}
+ENDED = ("succeeded", "failed", "cancelled")
+
+
+class Filler:
+    """A file that takes what room there is, but for `leave` bytes."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._number = 0
+
+    def fill(self, leave: int = 0) -> None:
+        """Take the room that is there now."""
+        self._number += 1
+        with (self._folder / f"filler-{self._number}").open("wb") as file:
+            for piece in (2**20, 2**12):
+                try:
+                    while _free(self._folder) - piece >= leave:
+                        file.write(bytes(piece))
+                        file.flush()
+                except OSError as error:
+                    if error.errno != errno.ENOSPC:
+                        raise
+                    return
+
+    def empty(self) -> None:
+        """Give everything back."""
+        for file in self._folder.glob("filler-*"):
+            file.unlink()
+
+
+@contextmanager
+def predicting(address: str, told: dict[str, Any]) -> Iterator[None]:
+    """Predict without pause, and count the answers that are not the first one."""
+    stop = threading.Event()
+
+    def work() -> None:
+        rows = {"rows": [{"Sepal.Length": 5.1, "Sepal.Width": 3.5, "Petal.Length": 1.4,
+                          "Petal.Width": 0.2}]}  # fmt: skip
+        first: Any = None
+        with httpx.Client(base_url=address, timeout=30) as http:
+            while not stop.is_set():
+                answer = http.post("/v1/models/iris/predictions?type=prob", json=rows)
+                first = first or answer.content
+                good = answer.status_code == 200 and answer.content == first
+                told["predictions" if good else "wrong_predictions"] += 1
+                time.sleep(0.01)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(30)
+
+
+def experiment(disk: Path) -> dict[str, Any]:
+    """Fill the disk in every way, and return what was seen."""
+    told: dict[str, Any] = {"predictions": 0, "wrong_predictions": 0}
+    filler = Filler(disk)
+    server = RunningService(
+        disk / "data",
+        FITPOINT_MIN_FREE_BYTES=str(MIN_FREE),
+        FITPOINT_BALLAST_BYTES=str(BALLAST),
+        FITPOINT_SLOTS="1",
+    )
+    try:
+        server.call("POST", "/v1/datasets", json={"name": "iris", "builtin": "iris"})
+        first = server.finished(server.call("POST", "/v1/jobs", json=FIT)["id"])
+        assert first["state"] == "succeeded", first["error"]
+        ballast = server.folder / "ballast"
+        until(ballast.exists, 10)
+        with predicting(server.address, told):
+            _short(server, filler, told)
+            _while_uploading(server, filler, told)
+            _while_training(server, filler, told, ballast)
+            _while_nothing_can_be_written(server, filler, told)
+        until(ballast.exists, 10)
+        last = server.finished(server.call("POST", "/v1/jobs", json={**FIT, "name": "last"})["id"])
+        told["job_after_all"] = last["state"]
+        told["same_weights"] = (
+            len({_weights(server, job["model_id"]) for job in (first, last)}) == 1
+        )
+        told["states"] = [job["state"] for job in server.call("GET", "/v1/jobs")["data"]]
+        told["datasets"] = [each["name"] for each in server.call("GET", "/v1/datasets")["data"]]
+    finally:
+        server.stop()
+    with closing(driver().connect(str(server.folder / "fitpoint.sqlite"))) as raw:
+        (told["integrity"],) = raw.execute("PRAGMA integrity_check").fetchone()
+    left = [*server.folder.glob("staging/*"), *server.folder.glob("datasets/tmp/*")]
+    told["left_behind"] = len(left)
+    return told
+
+
+def _short(server: RunningService, filler: Filler, told: dict[str, Any]) -> None:
+    """Nearly full: nothing new is let in."""
+    filler.fill(leave=MIN_FREE // 2)
+    job = server.http.post("/v1/jobs", json=FIT)
+    upload = _uploaded(server, "small", 1000)
+    told["short"] = {"job": job.status_code, "upload": upload.status_code}
+    told["degraded"] = bool(server.call("GET", "/readyz")["degraded"])
+    filler.empty()
+
+
+def _while_uploading(server: RunningService, filler: Filler, told: dict[str, Any]) -> None:
+    """A stream that does not say how long it is, larger than the room there is."""
+    filler.fill(leave=MIN_FREE + 2**20)
+    upload = _uploaded(server, "large", 40 * 2**20)
+    told["upload_into_full_disk"] = upload.status_code
+    filler.empty()
+    assert _uploaded(server, "again", 1000).status_code == 201
+
+
+def _while_training(
+    server: RunningService, filler: Filler, told: dict[str, Any], ballast: Path
+) -> None:
+    """Full while a job trains: its end can still be written, in the room of the ballast."""
+    body = {**FIT, "name": "long", "model": {**FIT["model"], "epochs": 100_000}}
+    job = server.call("POST", "/v1/jobs", json=body)["id"]
+    until(lambda: server.call("GET", f"/v1/jobs/{job}")["progress"]["epoch"], 60)
+    filler.fill()
+    until(lambda: not ballast.exists(), 10)
+    began = time.monotonic()
+    until(lambda: server.http.post(f"/v1/jobs/{job}/cancel").is_success, 10)
+    told["cancelled_on_full_disk"] = server.finished(job, 30)["state"]
+    told["cancel_seconds"] = round(time.monotonic() - began, 1)
+    filler.empty()
+    until(ballast.exists, 10)
+
+
+def _while_nothing_can_be_written(
+    server: RunningService, filler: Filler, told: dict[str, Any]
+) -> None:
+    """The ballast's room is taken as well, while one job trains and one waits; then it is back."""
+    body = {**FIT, "model": {**FIT["model"], "epochs": 1500}}
+    jobs = [
+        server.call("POST", "/v1/jobs", json={**body, "name": name})["id"]
+        for name in ("hit", "waits")
+    ]
+    until(lambda: server.call("GET", f"/v1/jobs/{jobs[0]}")["progress"]["epoch"], 60)
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        filler.fill()
+        time.sleep(0.2)
+    told["cancel_when_nothing_fits"] = server.http.post(f"/v1/jobs/{jobs[1]}/cancel").status_code
+    filler.empty()
+    told["after_it_was_full"] = [server.finished(job, 120)["state"] for job in jobs]
+
+
+def _uploaded(server: RunningService, name: str, size: int) -> httpx.Response:
+    def pieces() -> Iterator[bytes]:
+        yield b'--x\r\nContent-Disposition: form-data; name="name"\r\n\r\n' + name.encode()
+        yield b'\r\n--x\r\nContent-Disposition: form-data; name="file"; filename="t"\r\n\r\na,b\n'
+        for _ in range(max(size // 40_000, 1)):
+            yield b"1,2\n" * 10_000
+        yield b"\r\n--x--\r\n"
+
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    return server.http.post("/v1/datasets", content=pieces(), headers=headers)
+
+
+def _weights(server: RunningService, model: str) -> str:
+    return str(server.call("GET", f"/v1/models/{model}")["weights_sha256"])
+
+
+def _free(folder: Path) -> int:
+    found = os.statvfs(folder)
+    return found.f_bavail * found.f_frsize
+
+
+def run_in_namespace(folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run the experiment on a tmpfs that only its own process sees."""
+    return subprocess.run(
+        ["unshare", "-Urm", sys.executable, "-m", "tests.acceptance.full_disk", INSIDE, folder],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def can_mount() -> bool:
+    """Return whether this machine lets anybody mount a tmpfs in a namespace of one's own."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = ["unshare", "-Urm", "mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder]
+        try:
+            return subprocess.run(command, capture_output=True, check=False).returncode == 0
+        except FileNotFoundError:
+            return False
+
+
+def is_good(told: dict[str, Any]) -> bool:
+    """Return whether nothing was lost and nothing came to harm."""
+    return bool(
+        told["wrong_predictions"] == 0
+        and told["predictions"] > 100
+        and told["short"] == {"job": 507, "upload": 507}
+        and told["degraded"]
+        and told["upload_into_full_disk"] == 507
+        and told["cancelled_on_full_disk"] == "cancelled"
+        and all(state in ENDED for state in told["after_it_was_full"])
+        and told["job_after_all"] == "succeeded"
+        and told["same_weights"]
+        and told["datasets"] == ["again", "iris"]
+        and told["integrity"] == "ok"
+        and told["left_behind"] == 0
+    )
+
+
+def main() -> int:
+    """Run the experiment; within a namespace when asked for with `--inside FOLDER`."""
+    if INSIDE in sys.argv:
+        disk = Path(sys.argv[-1])
+        mount = ["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", str(disk)]
+        subprocess.run(mount, check=True)
+        told = experiment(disk)
+        print(json.dumps(told))
+        return 0 if is_good(told) else 1
+    with tempfile.TemporaryDirectory() as folder:
+        done = run_in_namespace(Path(folder))
+    print(done.stdout, end="")
+    print(done.stderr, end="", file=sys.stderr)
+    return done.returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
