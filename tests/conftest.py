@@ -7,7 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from service.engine.training import runtime
 from service.store import sqlite
+
+# As a child trains: bits are promised on one thread.
+os.environ |= runtime.settings(device="cpu", threads=1)
 
 # TensorFlow carries an older SQLite that takes the driver's place when it is loaded first, and the
 # tests of one process import both. The worker opens its database before it trains.

@@ -7,7 +7,6 @@ from typing import Literal
 from service.domain.datasets import DEFAULT_NA, Reading
 from service.domain.schema import Value
 
-
 Part = Literal["training", "testing"]
 
 

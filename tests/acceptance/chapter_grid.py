@@ -26,16 +26,16 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
-from service.domain.datasets import Dataset, ReadOptions  # noqa: E402
-from service.domain.fit import FitSpec  # noqa: E402
-from service.domain.history import EpochRecord  # noqa: E402
-from service.domain.plan import plan  # noqa: E402
-from service.domain.planned_fit import PlannedFit, planned  # noqa: E402
-from service.domain.resolve import resolve  # noqa: E402
-from service.engine.tables.ingest import ingest  # noqa: E402
-from service.engine.task import CohortTask, FitOutcome, FitTask, Source  # noqa: E402
-from service.executors.process import ProcessExecutor  # noqa: E402
-from service.executors.spread import spread  # noqa: E402
+from service.domain.datasets import Dataset, ReadOptions
+from service.domain.fit import FitSpec
+from service.domain.history import EpochRecord
+from service.domain.plan import plan
+from service.domain.planned_fit import PlannedFit, planned
+from service.domain.resolve import resolve
+from service.engine.tables.ingest import ingest
+from service.engine.task import CohortTask, FitOutcome, FitTask, Source
+from service.executors.process import ProcessExecutor
+from service.executors.spread import spread
 
 GRID = [
     (units, penalty) for units in (5, 10, 20, 30, 50, 100) for penalty in (1e-5, 1e-4, 1e-2, 1e-1)

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-
-from service.domain.network import Network
-from service.engine.training.network import Weights, keras_model
+from typing import Any
 
 
-def keras_file(network: Network, weights: Weights) -> bytes:
+def keras_file(model: Any) -> bytes:
     """Return a `.keras` file that plain Keras opens without custom objects.
 
     Its input are the baked predictors, float32 (rows, predictors).
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.keras"
-        keras_model(network, weights).save(path)
+        model.save(path)
         return path.read_bytes()
 
 
-def summary(network: Network) -> str:
+def summary(model: Any) -> str:
     """Return `model.summary()` as Keras prints it, 80 characters wide."""
     lines: list[str] = []
-    keras_model(network).summary(print_fn=lines.append, line_length=80)
+    model.summary(print_fn=lines.append, line_length=80)
     return "\n".join(lines) + "\n"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,25 +16,30 @@ from service.engine.artifact import Artifact
 from service.engine.metrics import evaluate
 from service.engine.outcomes import class_codes, numbers
 from service.engine.predictor import Predictor
-from service.engine.tables.table import Table
+from service.engine.recipe import ColumnSource
 from service.engine.task import FitTask, FittedNetwork, Source
 from service.engine.training import export
-from service.engine.training.network import Weights
+from service.engine.training.network import Weights, keras_model
 from service.engine.training.preparation import Prepared, case_weights
 
 
 def finish(
-    task: FitTask, environment: Environment, prepared: Prepared, weights: Weights
+    task: FitTask,
+    environment: Environment,
+    prepared: Prepared,
+    weights: Weights,
+    table_of: Callable[[Path], ColumnSource],
 ) -> FittedNetwork:
     """Write the artifact of trained weights into `task.staging` and evaluate it.
 
-    The evaluations come from the predictor that will serve the model, not from Keras.
+    The evaluations come from the predictor that will serve the model, not from Keras. `table_of`
+    opens a stored table.
     """
     spec, levels, recipe = task.spec, prepared.levels, prepared.recipe
     network = network_of(
         spec, len(recipe.outputs), len(levels) if levels is not None else len(spec.outcomes)
     )
-    inputs = set(recipe.inputs)
+    inputs, model = set(recipe.inputs), keras_model(network, weights)
     made = Artifact(
         spec=spec,
         network=network,
@@ -40,14 +48,14 @@ def finish(
         outcomes=spec.outcomes,
         columns=tuple(column for column in task.training.dataset.columns if column.name in inputs),
         weights=weights,
-        keras_bytes=export.keras_file(network, weights),
-        summary=export.summary(network),
+        keras_bytes=export.keras_file(model),
+        summary=export.summary(model),
         versions=environment.versions,
         na=task.na,
     )
     predictor = Predictor(made)
     evaluations = tuple(
-        _evaluation(task, predictor, prepared, source, wanted.metrics)
+        _evaluation(task, predictor, prepared, source, table_of(source.path), wanted.metrics)
         for source, wanted in zip(task.evaluations, spec.evaluate, strict=True)
     )
     artifact.write(task.staging, made)
@@ -68,10 +76,10 @@ def _evaluation(
     predictor: Predictor,
     prepared: Prepared,
     source: Source,
+    table: ColumnSource,
     names: list[str] | None,
 ) -> Evaluation:
     spec, levels = task.spec, prepared.levels
-    table = Table.open(source.path)
     truth: NDArray[np.int32] | NDArray[np.float32] = (
         class_codes(table, spec.outcomes[0], levels)
         if levels is not None

@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from itertools import chain
+from pathlib import Path
 from typing import TypeVar
 
 from service.domain.fit import FitSpec
 from service.domain.history import EpochRecord
 from service.domain.jobs import Environment
 from service.domain.optimizers import optimizer_of
+from service.engine.recipe import ColumnSource
+from service.engine.recipe.held import held
+from service.engine.tables.table import Table
 from service.engine.task import CohortTask, FitOutcome, FitTask
 from service.engine.training import checkpoint
 from service.engine.training.finishing import finish
@@ -81,8 +86,9 @@ def fit(
         states=found.states if found is not None else None,
         keep=_keeper(task, identity, on_kept),
     )
+    table_of = cache(lambda path: held(Table.open(path)))
     return tuple(
-        _outcome(each, environment, prepared, own, found)
+        _outcome(each, environment, prepared, own, found, table_of)
         for each, own in zip(task.fits, trained, strict=True)
     )
 
@@ -93,6 +99,7 @@ def _outcome(
     prepared: Prepared,
     trained: Trained,
     resumed: checkpoint.Checkpoint | None,
+    table_of: Callable[[Path], ColumnSource],
 ) -> FitOutcome:
     log = [f"recipe: {each.step}: {each.message}" for each in prepared.recipe.warnings]
     here = {"device": environment.device, **environment.versions}
@@ -105,13 +112,15 @@ def _outcome(
         f"{trained.ending} after {len(trained.history)} epochs on {prepared.rows.x.shape[0]} rows "
         f"and {len(prepared.recipe.outputs)} predictors"
     )
-    finished = trained.ending not in ("diverged", "cancelled")
+    fitted = None
+    if trained.ending not in ("diverged", "cancelled"):
+        fitted = finish(task, environment, prepared, trained.weights, table_of)
     return FitOutcome(
         ending=trained.ending,
         epochs_run=len(trained.history),
         stopped_epoch=trained.stopped_epoch,
         best_epoch=trained.best_epoch,
-        fitted=finish(task, environment, prepared, trained.weights) if finished else None,
+        fitted=fitted,
         bit_exact=not resumed_elsewhere,
         log=tuple(log),
     )

@@ -12,7 +12,7 @@ from service.domain.fit import FitSpec
 from service.domain.spec_checks import training_rows
 from service.engine.metrics import ConstantPrediction, majority_or_mean
 from service.engine.outcomes import class_codes, numbers, one_column_a_class
-from service.engine.recipe import FittedRecipe, bake, prep
+from service.engine.recipe import ColumnSource, FittedRecipe, bake, prep
 from service.engine.recipe import Rows as TableRows
 from service.engine.recipe import training_rows as rows_left
 from service.engine.tables.table import Table
@@ -85,7 +85,9 @@ def _rows(
     )
 
 
-def case_weights(spec: FitSpec, table: Table, chosen: TableRows) -> NDArray[np.float32] | None:
+def case_weights(
+    spec: FitSpec, table: ColumnSource, chosen: TableRows
+) -> NDArray[np.float32] | None:
     """Return the case weights of some rows, float32 (rows,), or None where there are none.
 
     Raises:

@@ -40,7 +40,7 @@ def test_initial_kernels_are_those_of_dense_layers_with_the_same_seeds() -> None
 def test_the_exported_file_opens_in_plain_keras_and_predicts_the_same(tmp_path: Path) -> None:
     weights = initial_weights(NETWORK, (1, 2, 3))
     path = tmp_path / "model.keras"
-    path.write_bytes(keras_file(NETWORK, weights))
+    path.write_bytes(keras_file(keras_model(NETWORK, weights)))
     opened = keras.models.load_model(path, compile=False)
     x = np.random.default_rng(0).normal(size=(9, 717)).astype(np.float32)
     expected = np.asarray(keras_model(NETWORK, weights)(x))
@@ -51,5 +51,5 @@ def test_the_exported_file_opens_in_plain_keras_and_predicts_the_same(tmp_path: 
 def test_the_summary_counts_parameters_as_keras_prints_them(
     predictors: int, parameters: str
 ) -> None:
-    text = summary(NETWORK.model_copy(update={"predictors": predictors}))
+    text = summary(keras_model(NETWORK.model_copy(update={"predictors": predictors})))
     assert f"Total params: {parameters}" in text
