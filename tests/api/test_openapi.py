@@ -84,7 +84,9 @@ def test_every_json_body_has_an_example_that_its_own_schema_takes(document: Any)
 
 
 def test_the_row_picture_takes_any_column(document: Any) -> None:
-    parameters = document["paths"]["/v1/datasets/{d}/rows/{n}/image.{extension}"]["get"]["parameters"]
+    parameters = document["paths"]["/v1/datasets/{d}/rows/{n}/image.{extension}"]["get"][
+        "parameters"
+    ]
     known = {"d", "n", "extension", "width", "height", "columns"}
     assert {p["name"] for p in parameters} == known
 
