@@ -1,6 +1,6 @@
 """Does the state machine's test have power? Break the store on purpose and see whether it tells.
 
-    python tests/store/mutations.py [--suite] [--only WORD]
+    python tests/store/mutations.py [--suite] [--only WORD ...]
 
 Each mutation changes one place in a copy of the source, and the copy's tests run: the state machine
 on SQLite alone, or with `--suite` all tests of the store there. It is killed when they fail.
@@ -404,13 +404,15 @@ def main() -> int:
     """Print a line for each mutation and how many were killed; 1 when under 95 % were."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--suite", action="store_true", help="run all tests of the store")
-    parser.add_argument("--only", default="", help="mutations whose name contains this")
+    parser.add_argument("--only", nargs="+", default=[""], help="words of the names to try")
     parser.add_argument("--processes", type=int, default=2)
     given = parser.parse_args()
     if (sound := verdict(None, given.suite)) != "survived":
         print(f"The source itself does not pass its tests: {sound}")
         return 2
-    chosen = [mutation for mutation in MUTATIONS if given.only in mutation.name]
+    chosen = [
+        mutation for mutation in MUTATIONS if any(word in mutation.name for word in given.only)
+    ]
     began = time.monotonic()
     killed = 0
     with ThreadPoolExecutor(given.processes) as pool:
