@@ -12,7 +12,7 @@ from fastapi import Request, Response
 from pydantic import BaseModel
 from pydantic_core import to_json
 
-from service.api.problems import NotAcceptable
+from service.api.problem_kinds import NotAcceptable
 from service.engine.prediction_answers import inert
 
 Item = TypeVar("Item")

@@ -9,7 +9,7 @@ from fastapi import Depends, Request
 from pydantic import BaseModel, ValidationError
 
 from service.api.json_text import MAX_MEMBERS, count_members, read_json, whole_as_integers
-from service.api.problems import UnsupportedMedia
+from service.api.problem_kinds import UnsupportedMedia
 from service.api.validation import invalid, invalid_fields
 from service.domain.errors import FieldError
 

@@ -10,15 +10,8 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from service.api.edge import problem_headers
-from service.api.problems import (
-    MAX_ECHO,
-    MAX_ERRORS,
-    BadRequest,
-    MethodNotAllowed,
-    UnsupportedMedia,
-    clip,
-    problem_of,
-)
+from service.api.problem_kinds import BadRequest, MethodNotAllowed, UnsupportedMedia
+from service.api.problems import MAX_ECHO, MAX_ERRORS, clip, problem_of
 from service.api.surface import Surface
 from service.api.validation import invalid_fields, plain_field
 from service.domain.errors import FitpointError, NotFound, TooLarge

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel
@@ -129,7 +129,7 @@ def list_jobs(
     limit: Limit = 20,
     after: After = None,
     state: JobState | None = None,
-    kind: Annotated[str | None, Query(max_length=16)] = None,
+    kind: Literal["fit", "tune", "replay"] | None = None,
     dataset: Annotated[str | None, Query(max_length=128)] = None,
     name: Annotated[str | None, Query(max_length=64)] = None,
 ) -> Response:

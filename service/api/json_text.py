@@ -10,7 +10,8 @@ from typing import Any
 from pydantic import JsonValue
 from pydantic_core import from_json
 
-from service.api.problems import MAX_ECHO, UnreadableBody, clip
+from service.api.problem_kinds import UnreadableBody
+from service.api.problems import MAX_ECHO, clip
 
 # Fields and list items of a specification, all told: more than the options of a table with 4,096
 # declared columns and a factor of 10,000 levels need, few enough to tell what is wrong with each.

@@ -17,7 +17,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.concurrency import run_in_threadpool
 
-from service.api.problems import UnreadableBody
+from service.api.problem_kinds import UnreadableBody
 from service.api.validation import invalid_fields
 from service.domain.errors import FieldError, NoSpace, TooLarge, Unavailable
 from service.domain.names import did_you_mean

@@ -10,7 +10,8 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from service.api.problems import KINDS, MEDIA_TYPE, Problem
+from service.api.problem_kinds import KINDS
+from service.api.problems import MEDIA_TYPE, Problem
 
 _REFERENCE = "#/components/schemas/{model}"
 _PHRASES = {kind.status: kind.title for kind in reversed(list(KINDS.values()))} | {

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Path, Request, Response
 
 from service.api.answers import TEXT, cached
 from service.api.openapi import NOT_MODIFIED, problems
-from service.api.problems import KINDS
+from service.api.problem_kinds import KINDS
 from service.domain.errors import NotFound
 from service.domain.names import did_you_mean
 

@@ -229,6 +229,10 @@ class FitSpec(Spec):
         default=None, description="Guessed from the outcome's type when absent."
     )
     case_weights: ColumnName | None = None
+    id: Outcome | None = Field(
+        default=None,
+        description="Columns that name a row, and predict nothing; no step touches them.",
+    )
     recipe: Recipe = []
     model: Model = Model()
     engine: Engine = Engine()
@@ -243,6 +247,17 @@ class FitSpec(Spec):
     def outcomes(self) -> tuple[str, ...]:
         """The outcome columns, always as a tuple."""
         return (self.outcome,) if isinstance(self.outcome, str) else tuple(self.outcome)
+
+    @property
+    def roles(self) -> dict[str, str]:
+        """The columns that are no predictors: name to role (outcome, case weight or id)."""
+        ids = (self.id,) if isinstance(self.id, str) else tuple(self.id or ())
+        weights = (self.case_weights,) if self.case_weights is not None else ()
+        return {
+            **dict.fromkeys(ids, "id"),
+            **dict.fromkeys(weights, "case weight"),
+            **dict.fromkeys(self.outcomes, "outcome"),
+        }
 
     @model_validator(mode="after")
     def _activation_of_engine(self) -> FitSpec:

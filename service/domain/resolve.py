@@ -20,6 +20,7 @@ from service.domain.spec_checks import (
     field_error,
     training_rows,
     wrong_engine,
+    wrong_ids,
     wrong_metrics,
     wrong_outcome,
     wrong_split,
@@ -96,6 +97,7 @@ def resolve(
     wrong = [
         *wrong_outcome(spec, mode, outcomes, training),
         *wrong_weights(spec, training),
+        *wrong_ids(spec, training),
         *wrong_engine(spec, mode, outcomes[0]),
         *wrong_split(spec, training),
         *wrong_metrics(spec, mode),
@@ -175,8 +177,8 @@ def _refuse_gaps(spec: FitSpec, outcomes: Sequence[Column], training: Dataset) -
 
 
 def _predictors(spec: FitSpec, training: Dataset) -> Surviving:
-    others = {*spec.outcomes, spec.case_weights}
-    columns = [column for column in training.columns if column.name not in others]
+    roles = spec.roles
+    columns = [column for column in training.columns if column.name not in roles]
     try:
         return predictors_after(spec.recipe, columns, n_rows=training.n_rows)
     except FitpointError as error:

@@ -208,9 +208,10 @@ def _require_kind(
     belongs = GROUPS[group]
     wrong = [name for name in names if known[name] not in belongs]
     if wrong:
+        cure = " Declare it a date at upload." if belongs == {"date"} else ""
         raise _refused(
             f"Expected {min(belongs)} columns in step '{getattr(step, 'step', '')}'. "
-            f"Received {listed(wrong)}, {known[wrong[0]]}.",
+            f"Received {listed(wrong)}, {known[wrong[0]]}.{cure}",
             wrong[0],
             loc,
         )

@@ -105,6 +105,23 @@ def wrong_weights(spec: FitSpec, training: Dataset) -> list[FieldError]:
     return []
 
 
+def wrong_ids(spec: FitSpec, training: Dataset) -> list[FieldError]:
+    """Return which id columns have another role too.
+
+    Raises:
+        InvalidSpec: an id column is not there.
+    """
+    ids = (spec.id,) if isinstance(spec.id, str) else tuple(spec.id or ())
+    found = []
+    for name in ids:
+        training.require(name, "body", "id")
+        role = spec.roles[name]
+        if role != "id":
+            msg = f"Expected a column without another role. Received '{name}', the {role}."
+            found.append(field_error(("id",), msg))
+    return found
+
+
 def wrong_engine(spec: FitSpec, mode: Mode, outcome: Column) -> list[FieldError]:
     """Return which loss, metrics and class weights do not fit the mode and the outcome."""
     found: list[FieldError] = []

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterable, Iterator
@@ -23,6 +24,8 @@ from service.store.named_files import NamedFiles, named_files
 AGE_SECONDS = 3600.0
 _TRASH = "trash"
 _LOCK = "sweep.lock"
+# What a worker makes for a job begins with the job's id and the token of its claim.
+_OF_A_CLAIM = re.compile(r"([^.]+)\.([0-9]+)(?![0-9])")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,8 +117,8 @@ def _is_named(root: Path, place: Path, named: NamedFiles) -> bool:
         case "checkpoints":
             return name in named.unfinished
         case "staging":
-            job_id, _, token = name.rpartition(".")
-            return token.isdecimal() and (job_id, int(token)) in named.claims
+            claim = _OF_A_CLAIM.match(name)
+            return claim is not None and (claim[1], int(claim[2])) in named.claims
         case _:
             return False
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from starlette.requests import Request
 
 from service.api.answers import csv_text, encode, negotiate
-from service.api.problems import NotAcceptable
+from service.api.problem_kinds import NotAcceptable
 
 JSON, CSV = "application/json", "text/csv"
 

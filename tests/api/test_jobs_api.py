@@ -241,6 +241,7 @@ def test_jobs_are_listed_newest_first_and_filtered(
     refused = client.get("/v1/jobs?state=done")
     assert refused.status_code == 422
     assert "succeeded" in refused.json()["detail"]
+    assert client.get("/v1/jobs?kind=fits").status_code == 422
 
 
 def test_a_queued_job_is_cancelled_at_once_and_twice_is_once(

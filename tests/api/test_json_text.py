@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.api.json_text import count_keys, read_json, whole_as_integers
-from service.api.problems import UnreadableBody
+from service.api.problem_kinds import UnreadableBody
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(),

@@ -10,7 +10,8 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from service.api.problems import KINDS, MAX_BYTES, problem_of
+from service.api.problem_kinds import KINDS
+from service.api.problems import MAX_BYTES, problem_of
 from service.domain.errors import FieldError, FitpointError, InvalidSpec, Unavailable, error_types
 
 INTERNAL = re.compile(r"/home|/tmp|/work|Traceback|sqlite|psycopg|sqlalchemy", re.IGNORECASE)

@@ -66,11 +66,12 @@ def test_what_rows_name_stays_however_old_it_is(
     queued = client.post("/v1/jobs", json=fit).json()["id"]
     root = settings.storage_root
     made(root / "staging" / f"{running.job.id}.{running.token}" / "weights.npz")
+    made(root / "staging" / f"{running.job.id}.{running.token}-more" / "weights.npz")
     made(root / "checkpoints" / running.job.id / "00000003.checkpoint")
     made(root / "checkpoints" / queued / "00000001.checkpoint")
     age(root, 10 * OLD)
     before = everything(root)
-    assert len(before) >= 4 + 6
+    assert len(before) >= 5 + 6
     assert sweep(root, database) == []
     assert everything(root) == before
 

@@ -30,7 +30,9 @@ def missing() -> str | None:
 class PrivateCluster:
     """A running server; it ends with `close()`, and its folder goes with it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, durable: bool = False) -> None:
+        # What a killed postgres has written is still there; only a dead machine forgets it.
+        self._fsync = "on" if durable else "off"
         self._user = _ordinary_user()
         self.folder = Path(tempfile.mkdtemp(prefix="fitpoint-pg-"))
         self.port = random.randrange(20_000, 60_000)
@@ -56,8 +58,7 @@ class PrivateCluster:
             "port": str(self.port),
             "shared_buffers": "32MB",
             "max_connections": "120",
-            # What a killed postgres has written is still there; only a dead machine forgets it.
-            "fsync": "off",
+            "fsync": self._fsync,
         }
         words = " ".join(f"-c {name}={value}" for name, value in options.items())
         self._run("pg_ctl", "start", "--wait", f"--log={self.folder / 'log'}", f"--options={words}")

@@ -64,6 +64,7 @@ WAYS: dict[str, tuple[str, ...]] = {
     "write": WRITING,
     "leave": LEAVING,
     "ask": ("cancel", "cancel", "retry", "retry", "delete"),
+    "insist": ("child_died", "child_died", "retry_later", "stuck", "cancel", "cancel", "again"),
     "queue": ("submit", "claim", "claim", "claim"),
     "pass_time": ("rescue", "rescue", "worker_died", "wall", "restart", "wait", "wait"),
 }
@@ -84,6 +85,7 @@ class Step:
     worker: str
     seconds: float
     state: str
+    ending: str
 
 
 ways = st.sampled_from([(what, how) for what, hows in WAYS.items() for how in hows])
@@ -100,6 +102,7 @@ steps = st.builds(
     worker=st.sampled_from(WORKERS),
     seconds=st.sampled_from((0.5, 6.0, 11.0, 21.0, 31.0, 41.0, 150.0)),
     state=st.sampled_from(("running", "running", "queued", "failed", "cancelled", "succeeded")),
+    ending=st.sampled_from(sorted(set(LEAVING))),
     how=st.just(""),
 )
 
@@ -156,17 +159,19 @@ class Machine(RuleBasedStateMachine):
             case "record":
                 self.record(job, token, max(len(job.epochs) + 1 - step.back, 1), step)
             case "checkpointed":
-                epoch = max((job.checkpoint or 0) + 1 - step.back, 1)
-                self.both(
-                    lambda: self.model.checkpointed(job, token, epoch),
-                    lambda s: claims.checkpointed(s, job.id, token, epoch, "here"),
-                )
+                self.checkpoint(job, token, max((job.checkpoint or 0) + 1 - step.back, 1))
             case _:
                 line = f"line {step.back} {step.length}"
                 self.both(
                     lambda: self.model.log(job, token, line),
                     lambda s: claims.log(s, job.id, token, [line]),
                 )
+
+    def checkpoint(self, job: ModelJob, token: int, epoch: int) -> None:
+        self.both(
+            lambda: self.model.checkpointed(job, token, epoch),
+            lambda s: claims.checkpointed(s, job.id, token, epoch, "here"),
+        )
 
     def record(self, job: ModelJob, token: int, first: int, step: Step) -> None:
         losses = [1 / (epoch + step.other) for epoch in range(first, first + step.length)]
@@ -180,7 +185,9 @@ class Machine(RuleBasedStateMachine):
     def leave(self, step: Step) -> None:
         """Let a running job go, one way or another."""
         job = self.running(step.number)
-        token, how = job.token + step.off, step.how
+        self.leave_by(job, step.how, job.token + step.off)
+
+    def leave_by(self, job: ModelJob, how: str, token: int) -> None:
         full = Unavailable("disk is full")
         errors: dict[str, FitpointError] = {
             "fail": Diverged("nan"),
@@ -210,13 +217,47 @@ class Machine(RuleBasedStateMachine):
         assert abs(after - job.after[0]) <= job.spread
         job.after, job.spread = (after, job.after[1]), 0.0
 
+    def insist(self, step: Step) -> None:
+        """Do what single steps seldom come to: the same mishap again, or an end after a cancel."""
+        job = self.running(step.number)
+        if job.state != "running":
+            return
+        match step.how:
+            case "cancel":
+                self.ask_about(job, "cancel")
+                self.leave_by(job, step.ending, job.token)
+            case "again":
+                self.record(job, job.token, max(len(job.epochs), 1), replace(step, other=False))
+                self.record(job, job.token, max(len(job.epochs), 1), replace(step, other=True))
+            case "stuck":
+                # The same checkpoint before and after a death is no progress.
+                for _ in range(2):
+                    self.checkpoint(job, job.token, step.length)
+                    self.leave_by(job, "child_died", job.token)
+                    self.run_again(job)
+                    if job.state == "running":
+                        self.checkpoint(job, job.token, step.length)
+            case _:
+                for _ in range(step.length + 1):
+                    if job.state == "running":
+                        self.leave_by(job, step.how, job.token)
+                        self.run_again(job)
+
+    def run_again(self, job: ModelJob) -> None:
+        """Wait for the end of a back-off, and claim until the job runs."""
+        self.clock.pass_seconds(150)
+        while job.state == "queued":
+            self.claim(WORKERS[1])
+
     def ask(self, step: Step) -> None:
         """Ask for something as a client does, whatever the state of the job."""
         fitting = [job for job in self.model.jobs if job.state == step.state] or self.model.jobs
         if not fitting:
             return
-        job = fitting[step.number % len(fitting)]
-        match step.how:
+        self.ask_about(fitting[step.number % len(fitting)], step.how)
+
+    def ask_about(self, job: ModelJob, how: str) -> None:
+        match how:
             case "cancel":
                 self.both(
                     lambda: self.model.cancel(job),
@@ -273,7 +314,7 @@ class Machine(RuleBasedStateMachine):
             assert events_of(s) == {
                 (job.id, *event): job.events.count(event) for job in known for event in job.events
             }
-            for job in known[-2:]:
+            for job in known:
                 told = [(one.what, number_or_state(one.data)) for one in events.after(s, job.id)]
                 streamed = job.events[job.first :]
                 assert told == [(what, of) for _, what, of in streamed if what[0] != "n"]

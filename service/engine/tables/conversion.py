@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from service.domain.datasets import Ingested, ReadLimits, ReadOptions
+from service.domain.datasets import Column, Ingested, ReadLimits, ReadOptions
 from service.engine.tables.arrow_columns import reader_of_arrow
 from service.engine.tables.cell_columns import reader_of_cells
 from service.engine.tables.column import ColumnReader, Misfit
@@ -15,6 +15,8 @@ from service.engine.tables.refusals import bad_file, too_large
 from service.engine.tables.storage import ColumnPlan, relative_path
 from service.engine.tables.table import Table
 from service.engine.tables.writer import CanonicalWriter, publish
+
+COLUMNS_AT_ONCE = 16
 
 
 class Source(Protocol):
@@ -120,13 +122,22 @@ def _readers(source: Source, options: ReadOptions) -> list[ColumnReader]:
 
 def stored(path: Path, target_dir: Path) -> Ingested:
     """Profile a finished canonical file and move it to its place in the folder of datasets."""
-    table = Table.open(path)
-    columns = profile(table)
+    n_rows, columns = _profiled(path)
     sha256, size = publish(path, target_dir)
     return Ingested(
         sha256=sha256,
-        n_rows=table.n_rows,
+        n_rows=n_rows,
         bytes=size,
         columns=columns,
         path=relative_path(sha256),
     )
+
+
+def _profiled(path: Path) -> tuple[int, tuple[Column, ...]]:
+    """Profile a few columns at a time: what was mapped of a file counts until it is let go of."""
+    names = list(Table.open(path).types)
+    columns: list[Column] = []
+    for start in range(0, len(names), COLUMNS_AT_ONCE):
+        table = Table.open(path)
+        columns += profile(table, names[start : start + COLUMNS_AT_ONCE])
+    return table.n_rows, tuple(columns)

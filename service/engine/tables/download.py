@@ -34,8 +34,8 @@ def csv_pieces(path: Path, na: Sequence[str], *, inert_text: bool = True) -> Ite
     import pyarrow.csv as pa_csv
 
     word = "" if "" in na or not na else na[0]
-    with pa.memory_map(str(path)) as mapped:
-        reader = pa.ipc.open_file(mapped)
+    with pa.OSFile(str(path)) as file:
+        reader = pa.ipc.open_file(file)
         names = [inert(name) if inert_text else name for name in reader.schema.names]
         for at in range(reader.num_record_batches):
             columns = [
@@ -63,8 +63,8 @@ def parquet_pieces(path: Path) -> Iterator[bytes]:
     import pyarrow.parquet as pa_parquet
 
     written = _Pieces()
-    with pa.memory_map(str(path)) as mapped:
-        reader = pa.ipc.open_file(mapped)
+    with pa.OSFile(str(path)) as file:
+        reader = pa.ipc.open_file(file)
         with pa_parquet.ParquetWriter(
             pa.PythonFile(written, mode="w"), reader.schema, compression="zstd"
         ) as writer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,15 +17,15 @@ from service.engine.tables.table import Table
 _SAFE = 1e100
 
 
-def profile(table: Table) -> tuple[Column, ...]:
-    """Return the profile of every column, in the table's order.
+def profile(table: Table, names: Sequence[str] | None = None) -> tuple[Column, ...]:
+    """Return the profile of every column, in the table's order, or of those called `names`.
 
     Moments are of the values that are not missing, `sd` with n - 1; they are None for a column
     without numbers, `sd` also for one of fewer than two. Dates have `min` and `max` only.
     """
     return tuple(
-        _categories(table, name) if kind in NOMINAL_TYPES else _numbers(table, name)
-        for name, kind in table.types.items()
+        _categories(table, name) if table.types[name] in NOMINAL_TYPES else _numbers(table, name)
+        for name in (table.types if names is None else names)
     )
 
 

@@ -22,23 +22,27 @@ class StoredRows:
 
     def __init__(self, path: Path, taken: NDArray[np.bool_]) -> None:
         """Take the rows of the canonical file at `path` for which `taken` is True."""
-        self._taken = taken
-        self._reader = pa.ipc.open_file(pa.memory_map(str(path)))
-        self.names = tuple(self._reader.schema.names)
-        self.native: tuple[Any, ...] = tuple(self._reader.schema)
+        self._path, self._taken = path, taken
+        with pa.OSFile(str(path)) as file:
+            schema = pa.ipc.open_file(file).schema
+        self.names = tuple(schema.names)
+        self.native: tuple[Any, ...] = tuple(schema)
 
     def blocks(self, columns: Sequence[int], *, first_only: bool = False) -> Iterator[list[Any]]:
         """Yield the rows, per block one array for each of the 0-based `columns`."""
         start = 0
-        for at in range(self._reader.num_record_batches):
-            batch = self._reader.get_batch(at)
-            chosen = pa.array(self._taken[start : start + batch.num_rows])
-            start += batch.num_rows
-            rows = batch.select(list(columns)).filter(chosen)
-            if rows.num_rows:
-                yield list(rows.columns)
-                if first_only:
-                    return
+        options = pa.ipc.IpcReadOptions(included_fields=list(columns))
+        # Read and not mapped: what was mapped would count as this process's memory to the end.
+        with pa.OSFile(str(self._path)) as file:
+            reader = pa.ipc.open_file(file, options=options)
+            for at in range(reader.num_record_batches):
+                batch = reader.get_batch(at)
+                rows = batch.filter(pa.array(self._taken[start : start + batch.num_rows]))
+                start += batch.num_rows
+                if rows.num_rows:
+                    yield list(rows.columns)
+                    if first_only:
+                        return
 
 
 def split(

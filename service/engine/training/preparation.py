@@ -51,8 +51,8 @@ def prepare(task: FitTask) -> Prepared:
     n_train = training_rows(table.n_rows, spec.engine.validation_split)
     chosen = slice(0, n_train)
     levels = table.category_levels(spec.outcomes[0]) if spec.mode == "classification" else None
-    others = {*spec.outcomes, spec.case_weights}
-    inputs = tuple(name for name in table.types if name not in others)
+    roles = spec.roles
+    inputs = tuple(name for name in table.types if name not in roles)
     recipe = prep(spec.recipe, table, inputs, chosen)
     left = rows_left(recipe, table, chosen)
     rows = _rows(spec, recipe, table, levels, left)

@@ -100,5 +100,6 @@ results <- lapply(cases, function(case) {
        new_data = if (length(case) > 2) columns(case[[3]]))
 })
 out <- list(r = R.version.string, recipes = as.character(packageVersion("recipes")),
+  mtcars = columns(mtcars[c("mpg", "disp", "hp")]), usarrests = columns(USArrests),
   train = columns(train), new = columns(new), train_na = columns(train_na), new_na = columns(new_na), cases = results)
 writeLines(toJSON(out, digits = I(17), na = "null", auto_unbox = TRUE, force = TRUE), commandArgs(TRUE)[1])
