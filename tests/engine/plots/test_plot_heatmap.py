@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from service.engine.plots.heatmap import MOST_LABELS, MOST_NUMBERS, heatmap
 
@@ -34,7 +35,7 @@ def test_equal_matrices_give_equal_bytes() -> None:
 
 
 def test_an_svg_of_very_many_columns_stays_small_and_the_same() -> None:
-    r = np.corrcoef(np.random.default_rng(1).normal(size=(784, 50)))
+    r: NDArray[np.float64] = np.corrcoef(np.random.default_rng(1).normal(size=(784, 50)))
     names = [f"x{at}" for at in range(784)]
     drawn = heatmap(r, names)
     assert len(drawn) < 3_000_000

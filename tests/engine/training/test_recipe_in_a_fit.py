@@ -20,7 +20,7 @@ from service.engine.prediction_csv import from_csv
 from service.engine.prediction_rows import from_json
 from service.engine.predictor import Predictor
 from service.engine.tables.ingest import ingest
-from service.engine.task import FitTask, Source
+from service.engine.task import CohortTask, FitTask, Source
 from service.engine.training.fit import fit
 
 ROWS = 200
@@ -90,7 +90,8 @@ def predictor(source: Source, tmp_path_factory: pytest.TempPathFactory) -> Predi
     task = FitTask(
         spec=found.spec, training=source, validation=None, evaluations=(), staging=staging
     )
-    outcome = fit(task, Environment(device="cpu", versions={}), lambda _: None, lambda: False)
+    cohort = CohortTask(fits=(task,))
+    (outcome,) = fit(cohort, Environment(device="cpu", versions={}), lambda _: None, lambda: False)
     assert outcome.fitted is not None
     # Five rows lack what no step fills in.
     assert "on 195 rows" in outcome.log[-1]
