@@ -1,11 +1,12 @@
 """Seconds per model and epoch of the chapter's grid of 24: as cohorts, and as others do it.
 
-    python benchmarks/grid.py --data FOLDER [--rounds 3] [--curves]
+    python benchmarks/grid.py --data FOLDER [--rounds 3] [--curves] [--layouts]
 
 The grid: hidden units 5, 10, 20, 30, 50, 100 four times each, 50,000 rows. Ours are two cohorts in
 two processes of one thread each at the same time. Keras, scikit-learn and our own engine one by
 one train six models, one of each width, and are divided by six: the mean width is the same.
-`--curves` prints seconds per model against the number of models and against hidden units instead.
+`--curves` prints seconds per model against the number of models and against hidden units instead,
+`--layouts` what the same 24 cost in other cohorts.
 """
 
 from __future__ import annotations
@@ -50,6 +51,32 @@ def contest(data: Path | None, rounds: int) -> None:
     )
 
 
+def layouts(data: Path | None, rounds: int) -> None:
+    """Print what the grid costs in other cohorts, on as many cores."""
+
+    def apart(*processes: list[list[int]], threads: int = 1) -> Contestant:
+        arguments = [(data, ROWS, cohorts, PENALTY, threads) for cohorts in processes]
+        return Contestant([ours] * len(processes), arguments, share=24)
+
+    half = [*WIDTHS, *WIDTHS]
+    narrow, wide = [*WIDTHS[:4]] * 4, [*WIDTHS[4:]] * 4
+    one_width = [[[hidden] * 4] for hidden in WIDTHS]
+    contestants = {
+        "two cohorts of 12, two processes": apart([half], [half]),
+        "one cohort of 24, two threads": apart([[*half, *half]], threads=2),
+        "one cohort of 24, one thread": apart([[*half, *half]]),
+        "four cohorts of 6, two processes": apart([WIDTHS] * 2, [WIDTHS] * 2),
+        "narrow and wide apart, two processes": apart([narrow], [wide]),
+        "a cohort a width, two processes": apart(
+            [each for (each,) in one_width[::2]], [each for (each,) in one_width[1::2]]
+        ),
+        "24 fits one by one, two processes": apart(
+            [[hidden] for hidden in half], [[hidden] for hidden in half]
+        ),
+    }
+    print_ratios(take_turns(contestants, rounds), next(iter(contestants)), "s a model")
+
+
 def curves(data: Path | None, rounds: int) -> None:
     """Print seconds per model and epoch against the number of models and against hidden units."""
     rows = 10_000
@@ -79,8 +106,10 @@ def main() -> None:
     parser.add_argument("--data", type=Path)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--curves", action="store_true")
+    parser.add_argument("--layouts", action="store_true")
     given = parser.parse_args()
-    (curves if given.curves else contest)(given.data, given.rounds)
+    run = curves if given.curves else layouts if given.layouts else contest
+    run(given.data, given.rounds)
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ def test_equal_matrices_give_equal_bytes() -> None:
 
 
 def test_an_svg_of_very_many_columns_stays_small_and_the_same() -> None:
-    r: NDArray[np.float64] = np.corrcoef(np.random.default_rng(1).normal(size=(784, 50)))
+    r: NDArray[np.float64] = np.array(np.corrcoef(np.random.default_rng(1).normal(size=(784, 50))))
     names = [f"x{at}" for at in range(784)]
     drawn = heatmap(r, names)
     assert len(drawn) < 3_000_000
