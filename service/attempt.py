@@ -15,7 +15,9 @@ from service.domain.errors import (
     Diverged,
     FitpointError,
     LeaseLost,
+    NoSpace,
     Unavailable,
+    is_disk_full,
 )
 from service.domain.fit import FitSpec
 from service.domain.history import EpochRecord
@@ -93,6 +95,8 @@ class Attempt:
             cohort = CohortTask(fits=(task,), checkpoints=kept)
             (outcome,) = executor.run(cohort, self._record, self._should_stop, self._kept)
             self._finish(outcome)
+        except NoSpace as error:
+            self._park(error)
         except (LeaseLost, Unavailable):
             raise
         except CancelRequested:
@@ -102,9 +106,17 @@ class Attempt:
             self._stalled(error)
         except FitpointError as error:
             self._fail(error)
+        except OSError as error:
+            if not is_disk_full(error):
+                self._broken(error)
+            else:
+                self._park(NoSpace("The disk is full. It goes on when there is room again."))
         except Exception as error:
-            log.exception("The attempt failed outside the engine", extra=self._about)
-            self._fail(FitpointError(f"The worker failed: {type(error).__name__}. See its log."))
+            self._broken(error)
+
+    def _broken(self, error: Exception) -> None:
+        log.exception("The attempt failed outside the engine", extra=self._about)
+        self._fail(FitpointError(f"The worker failed: {type(error).__name__}. See its log."))
 
     @property
     def _about(self) -> dict[str, object]:
@@ -246,6 +258,10 @@ class Attempt:
     def _stalled(self, error: ChildDied) -> None:
         log.error("The training process died: %s", error.detail, extra=self._about)
         self._write(lambda s: rescue.child_died(s, self._job.id, self._token, error))
+
+    def _park(self, error: NoSpace) -> None:
+        log.error("The job waits: %s", error.detail, extra=self._about)
+        self._write(lambda s: rescue.park(s, self._job.id, self._token, error))
 
     def _acknowledge(self) -> None:
         self._write(lambda s: claims.acknowledge_cancel(s, self._job.id, self._token))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import secrets
@@ -19,7 +18,7 @@ from starlette.concurrency import run_in_threadpool
 
 from service.api.problem_kinds import UnreadableBody
 from service.api.validation import invalid_fields
-from service.domain.errors import FieldError, NoSpace, TooLarge, Unavailable
+from service.domain.errors import FieldError, NoSpace, TooLarge, Unavailable, is_disk_full
 from service.domain.names import did_you_mean
 
 FILE = "file"
@@ -122,7 +121,7 @@ async def received_form(
             with await run_in_threadpool(path.open, "xb") as file:
                 await _receive(request, parts, file)
         except OSError as error:
-            kind = NoSpace if error.errno in (errno.ENOSPC, errno.EDQUOT) else Unavailable
+            kind = NoSpace if is_disk_full(error) else Unavailable
             raise kind(
                 f"The upload could not be stored: {error.strerror}. Try again later."
             ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -148,6 +149,11 @@ class NoSpace(Unavailable):
 
     code = "no-space"
     title = "Too little space on the disk"
+
+
+def is_disk_full(error: OSError) -> bool:
+    """Tell whether the system refused a write for want of space, or of a user's share of it."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 # Never shown to a client: answers between the worker and the store or the engine.

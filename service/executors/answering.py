@@ -6,13 +6,12 @@ libraries print to it what they please, so it is theirs no more.
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from service.domain.errors import FitpointError, NoSpace, TooLarge
+from service.domain.errors import FitpointError, NoSpace, TooLarge, is_disk_full
 from service.domain.schema import Value
 from service.executors.lifeline import die_with_parent
 
@@ -49,7 +48,7 @@ def answer(
     except MemoryError:
         told = Answer(error=TooLarge(needs_more_memory(request)).as_stored())
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if not is_disk_full(error):
             raise
         detail = "Expected room on the disk for the table. It is full: delete something first."
         told = Answer(error=NoSpace(detail).as_stored())

@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from service.domain.cost import Calibration
-from service.domain.errors import FitpointError
+from service.domain.errors import FitpointError, NoSpace, is_disk_full
 from service.domain.history import EpochRecord
 from service.domain.jobs import Environment
 from service.engine.task import CohortTask, FitOutcome
@@ -128,6 +128,15 @@ def _answer(
         )
     except FitpointError as error:
         return Failed(error.as_stored(), "")
+    except OSError as error:
+        if not is_disk_full(error):
+            return _broken(error)
+        detail = "The disk is full: a checkpoint or the model could not be written. Make room."
+        return Failed(NoSpace(detail).as_stored(), traceback.format_exc())
     except Exception as error:
-        detail = f"Training failed inside the engine: {type(error).__name__}. See the worker's log."
-        return Failed(FitpointError(detail).as_stored(), traceback.format_exc())
+        return _broken(error)
+
+
+def _broken(error: Exception) -> Failed:
+    detail = f"Training failed inside the engine: {type(error).__name__}. See the worker's log."
+    return Failed(FitpointError(detail).as_stored(), traceback.format_exc())

@@ -21,7 +21,7 @@ def test_a_replay_trains_the_same_bits_and_says_so(start: Callable[..., RunningS
     first = service.finished(service.call("POST", "/v1/jobs", json=body)["id"])
     assert first["state"] == "succeeded"
     assert first["bit_exact"] is True
-    assert first["plan"]["cohorts"][0]["height"] == 12
+    assert first["plan"]["cohorts"][0]["height"] == 13
     asked = service.call("POST", f"/v1/jobs/{first['id']}/replay")
     assert asked["kind"] == "replay"
     second = service.finished(asked["id"])

@@ -84,8 +84,8 @@ def test_a_dry_run_tells_the_plan_and_its_seconds_once_they_were_measured(
     assert first["bit_exact"] is True
     (cohort,) = first["cohorts"]
     assert (cohort["fits"], cohort["height"], cohort["reason"]) == ([0], 8, None)
-    # 60 rows of 2 predictors, padded to 16, and 2 classes; 5 hidden units, then 2 outputs.
-    assert cohort["expected_bytes"] == 4 * 60 * (16 + 2) + 16 * (5 * 17 + 5 * 2 + 2)
+    # 60 rows of 2 predictors, padded to 16, and 2 classes; 8 rows for 5 units, 2 outputs.
+    assert cohort["expected_bytes"] == 4 * 60 * (16 + 2) + 16 * (8 * 16 + 5 * 2 + 2)
     calibrations.keep(settings.data_dir, Calibration(environment=HERE, **TYPICAL.model_dump()))
     assert 0 < plan()["expected_seconds"] < 60
 

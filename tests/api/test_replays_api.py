@@ -159,7 +159,7 @@ def test_a_job_shows_its_plan_and_what_it_promises_and_a_list_leaves_the_plan_ou
 def test_the_document_declares_the_replay_and_its_problems(app: FastAPI) -> None:
     operation = app.openapi()["paths"]["/v1/jobs/{j}/replay"]["post"]
     assert operation["operationId"] == "replay_job"
-    assert set(operation["responses"]) == {"202", "404", "409", "422", "500", "503"}
+    assert set(operation["responses"]) == {"202", "404", "409", "422", "500", "503", "507"}
     assert "requestBody" not in operation
     schemas = app.openapi()["components"]["schemas"]
     assert set(schemas["Replay"]["properties"]) == {

@@ -43,10 +43,12 @@ def publish(staging: Path, root: Path) -> tuple[str, str]:
     relative = f"{FOLDER}/{sha256[:2]}/{sha256}"
     target = root / relative
     _made(target.parent)
-    if _touched(target) and _sound(target, sha256):
+    was_there = _touched(target)
+    if was_there and _sound(target, sha256):
         shutil.rmtree(staging)
     else:
-        if target.exists():
+        # Only what was looked at: one that has come since is another worker's, and sound.
+        if was_there:
             _aside(target)
         try:
             os.rename(staging, target)
