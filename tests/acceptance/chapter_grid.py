@@ -19,23 +19,22 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
-from service.domain.datasets import Dataset, ReadOptions
+from service.domain.datasets import ReadOptions
 from service.domain.fit import FitSpec
 from service.domain.history import EpochRecord
 from service.domain.plan import plan
 from service.domain.planned_fit import PlannedFit, planned
 from service.domain.resolve import resolve
-from service.engine.tables.ingest import ingest
 from service.engine.task import CohortTask, FitOutcome, FitTask, Source
 from service.executors.process import ProcessExecutor
 from service.executors.spread import spread
+from tests.executors.fits import stored
 
 GRID = [
     (units, penalty) for units in (5, 10, 20, 30, 50, 100) for penalty in (1e-5, 1e-4, 1e-2, 1e-1)
@@ -59,23 +58,8 @@ def split(data: Path, folder: Path) -> tuple[Source, Source]:
             streams[row in kept].write(line)
         for stream in streams:
             stream.close()
-    return (_stored(paths[0], folder), _stored(paths[1], folder))
-
-
-def _stored(path: Path, folder: Path) -> Source:
     options = ReadOptions.model_validate({"columns": {"y": {"type": "factor"}}})
-    found = ingest(path, folder / "datasets", options)
-    dataset = Dataset(
-        id=f"ds_{path.stem}",
-        name=path.stem,
-        n_rows=found.n_rows,
-        n_columns=len(found.columns),
-        sha256=found.sha256,
-        created_at=datetime.now(UTC),
-        columns=found.columns,
-    )
-    stored = folder / "datasets" / found.sha256[:2] / f"{found.sha256}.arrow"
-    return Source(path=stored, dataset=dataset)
+    return stored(paths[0], folder, options), stored(paths[1], folder, options)
 
 
 def task(sources: tuple[Source, Source], number: int, epochs: int, staging: Path) -> FitTask:
@@ -109,16 +93,18 @@ def task(sources: tuple[Source, Source], number: int, epochs: int, staging: Path
     )
 
 
-def as_planned(fit: FitTask, predictors: int) -> PlannedFit:
+def as_planned(fit: FitTask) -> PlannedFit:
     """What the plan needs to know of a candidate."""
     dataset = fit.training.dataset
+    judged = {each.dataset.name: each.dataset for each in fit.evaluations}
+    found = resolve(fit.spec, dataset, None, judged)
     return planned(
         fit.spec,
         rows=dataset.sha256,
         n_rows=dataset.n_rows,
         n_validation=0,
-        predictors=predictors,
-        outputs=10,
+        predictors=len(found.predictors),
+        outputs=found.outputs,
     )
 
 
@@ -192,7 +178,7 @@ def run(data: Path, epochs: int, folder: Path, also_alone: bool, also_memory: bo
         for child in children:
             child.start()
         calibration = children[0].measure()
-        planned_fits = [as_planned(fit, 714) for fit in fits]
+        planned_fits = [as_planned(fit) for fit in fits]
         found = plan(planned_fits, slots=SLOTS, backend="tensorflow", calibration=calibration)
         cohorts = [
             CohortTask(fits=tuple(fits[place] for place in cohort.fits)) for cohort in found.cohorts

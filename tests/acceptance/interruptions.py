@@ -57,6 +57,9 @@ def experiment(kind: str, times: int, seed: int, folder: Path) -> Tally:
         tally.resumed_at.append(found.pop("resumed_at"))
         tally.trainings += 1
         tally.same += found == expected
+        print(
+            f"{kind}: {tally.kills} kills, {tally.same} of {tally.trainings} the same", flush=True
+        )
     print(
         f"{kind}: {tally.kills} kills, {tally.trainings} trainings ended, {tally.same} of them "
         f"with the same bits; resumed last at epochs {sorted(set(tally.resumed_at))}; "

@@ -12,6 +12,7 @@ from service.domain.datasets import Dataset, ReadOptions
 from service.domain.fit import FitSpec
 from service.domain.resolve import resolve
 from service.engine.tables.ingest import ingest
+from service.engine.tables.storage import canonical_path
 from service.engine.task import CohortTask, FitTask, Source
 
 
@@ -26,18 +27,22 @@ def table(folder: Path, *, hole: bool = False) -> Source:
         lines[-1] = lines[-1].replace(lines[-1].split(",")[0], "1e300", 1)
     source = folder / "table.csv"
     source.write_text("\n".join(lines) + "\n")
-    stored = ingest(source, folder / "datasets", ReadOptions())
+    return stored(source, folder)
+
+
+def stored(path: Path, folder: Path, options: ReadOptions | None = None) -> Source:
+    """Store a CSV file as a dataset of the file's name."""
+    found = ingest(path, folder / "datasets", options or ReadOptions())
     dataset = Dataset(
-        id="ds_1",
-        name="table",
-        n_rows=stored.n_rows,
-        n_columns=len(stored.columns),
-        sha256=stored.sha256,
+        id=f"ds_{path.stem}",
+        name=path.stem,
+        n_rows=found.n_rows,
+        n_columns=len(found.columns),
+        sha256=found.sha256,
         created_at=datetime(2026, 11, 24, tzinfo=UTC),
-        columns=stored.columns,
+        columns=found.columns,
     )
-    path = folder / "datasets" / stored.sha256[:2] / f"{stored.sha256}.arrow"
-    return Source(path=path, dataset=dataset)
+    return Source(path=canonical_path(folder / "datasets", found.sha256), dataset=dataset)
 
 
 def task(source: Source, staging: Path, **changes: Any) -> FitTask:

@@ -6,45 +6,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from service.domain.errors import InvalidData, InvalidSpec, MissingValues
 from service.domain.recipe import Recipe
 from service.engine.recipe import (
     Category,
-    FittedRecipe,
     MemoryColumns,
     bake,
-    learn,
     prep,
     preview,
     training_rows,
 )
-from service.engine.recipe.view import View
-
-DRAW = np.random.default_rng(9)
-X = MemoryColumns({f"x{place}": DRAW.normal(place, 2 + place, 200) for place in range(6)})
-GAPS = MemoryColumns(
-    {name: np.where(DRAW.random(200) < 0.1, np.nan, X.numeric(name)) for name in X.types}
-)
-
-
-def learned(steps: list[dict[str, Any]], source: MemoryColumns) -> FittedRecipe:
-    return learn(TypeAdapter(Recipe).validate_python(steps), source, list(source.types))
-
-
-def baked(fitted: FittedRecipe, source: MemoryColumns) -> NDArray[np.float64]:
-    view = View(source, fitted.steps, None, fitted.levels)
-    return np.array([view.numeric(name) for name in fitted.outputs]).T
-
-
-def matrix(source: MemoryColumns) -> NDArray[np.float64]:
-    return np.array([source.numeric(name) for name in source.types]).T
-
-
-def warned(fitted: FittedRecipe) -> list[tuple[str, str, tuple[str, ...]]]:
-    return [(warning.step, warning.code, warning.columns) for warning in fitted.warnings]
+from tests.engine.recipe.drawn import GAPS, X, baked, learned, matrix, warned
 
 
 def test_the_lower_limit_of_detection_is_replaced_by_its_mean_and_not_by_chance() -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from service.domain.datasets import ColumnOptions, Dataset, ReadOptions
+from service.domain.datasets import ColumnOptions, ReadOptions
 from service.domain.errors import InvalidData, MissingValues
 from service.domain.fit import FitSpec
 from service.domain.jobs import Environment
@@ -19,9 +19,9 @@ from service.engine.artifact.reading import read
 from service.engine.prediction_csv import from_csv
 from service.engine.prediction_rows import from_json
 from service.engine.predictor import Predictor
-from service.engine.tables.ingest import ingest
 from service.engine.task import CohortTask, FitTask, Source
 from service.engine.training.fit import fit
+from tests.executors.fits import stored
 
 ROWS = 200
 RECIPE: list[dict[str, Any]] = [
@@ -54,18 +54,7 @@ def upload(folder: Path) -> Source:
         "grade": ColumnOptions(type="ordered", levels=["low", "mid", "high"]),
         "sold": ColumnOptions(type="date"),
     }
-    stored = ingest(csv, folder / "datasets", ReadOptions(columns=declared))
-    dataset = Dataset(
-        id="ds_1",
-        name="houses",
-        n_rows=stored.n_rows,
-        n_columns=len(stored.columns),
-        sha256=stored.sha256,
-        created_at=datetime(2026, 11, 24, tzinfo=UTC),
-        columns=stored.columns,
-    )
-    path = folder / "datasets" / stored.sha256[:2] / f"{stored.sha256}.arrow"
-    return Source(path=path, dataset=dataset)
+    return stored(csv, folder, ReadOptions(columns=declared))
 
 
 @pytest.fixture(scope="module")
