@@ -5,15 +5,20 @@ This file imports nothing that trains, so that a worker can hold them without Ke
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from service.domain.datasets import DEFAULT_NA, Dataset
 from service.domain.evaluations import Evaluation
 from service.domain.fit import FitSpec
 
-Ending = Literal["completed", "early_stopping", "diverged", "cancelled", "max_seconds"]
+Ending = Literal["completed", "early_stopping", "diverged", "cancelled", "max_seconds", "failed"]
+Positions = NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,22 +29,43 @@ class Source:
     dataset: Dataset
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Fold:
+    """A resample of the training table: what a fit learns from, and what it is assessed on.
+
+    Both are 0-based positions, (rows,), in the order in which the rows stand in the fit's tables;
+    a row may occur several times. `metrics` are what the assessment rows are scored by.
+    """
+
+    number: int
+    analysis: Positions
+    assessment: Positions
+    metrics: tuple[str, ...]
+
+
 @dataclass(frozen=True, kw_only=True)
 class FitTask:
     """One fit to do. `spec` is resolved; `evaluations` follow `spec.evaluate`, one source each.
 
-    `staging` is an empty folder that the fit fills with its artifact. `trial` is the fit's number
-    in the records of its epochs. `na` are the words that the training data's reader took for
-    missing.
+    `staging` is an empty folder that the fit fills with its artifact; without one it leaves none,
+    as a candidate of a tune does. `fold` are the rows that it sees, default all; `trial` and the
+    fold's number are the fit's in the records of its epochs. `na` are the words that the training
+    data's reader took for missing.
     """
 
     spec: FitSpec
     training: Source
     validation: Source | None
     evaluations: tuple[Source, ...]
-    staging: Path
+    staging: Path | None
+    fold: Fold | None = None
     trial: int = 1
     na: tuple[str, ...] = DEFAULT_NA
+
+    @property
+    def fold_number(self) -> int:
+        """The fold's number in the records of the epochs, from 1."""
+        return self.fold.number if self.fold is not None else 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,9 +95,24 @@ class FittedNetwork:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FitOutcome:
-    """How a fit ended. `fitted` is None when it diverged or was cancelled.
+class Assessed:
+    """How a candidate does on its fold's assessment rows.
 
+    `scores` are None where a metric is undefined there.
+    """
+
+    scores: Mapping[str, float | None]
+    weights_sha256: str
+    n_parameters: int
+    n_predictors: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitOutcome:
+    """How a fit ended. When it diverged or was cancelled, `fitted` and `assessed` are None.
+
+    `fitted` tells of the artifact of a fit that has a `staging`, `assessed` of one that has a fold.
+    `error` is why a fit without `staging` could not be trained, as a job keeps it; others raise.
     `bit_exact` is False when it went on from another environment's checkpoint: the same spec would
     not train the same bits again.
     """
@@ -81,5 +122,7 @@ class FitOutcome:
     stopped_epoch: int | None
     best_epoch: int | None
     fitted: FittedNetwork | None
+    assessed: Assessed | None = None
+    error: Mapping[str, Any] | None = None
     bit_exact: bool
     log: tuple[str, ...]

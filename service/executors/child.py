@@ -2,7 +2,7 @@
 
 Messages are our own frozen values over a pipe that only these two processes hold. Parent to
 child: a `CohortTask`, `Stop`, `Measure` or `Leave`. Child to parent: `Ready`, `Epochs`, `Kept`,
-`Finished`, `Failed`, `Measured`.
+`Ended`, `Finished`, `Failed`, `Measured`.
 """
 
 from __future__ import annotations
@@ -56,6 +56,14 @@ class Kept:
     """A checkpoint of everything up to an epoch is durable."""
 
     epoch: int
+
+
+@dataclass(frozen=True)
+class Ended:
+    """One of the fits has ended."""
+
+    place: int
+    outcome: FitOutcome
 
 
 @dataclass(frozen=True)
@@ -124,6 +132,7 @@ def _answer(
                 lambda records: connection.send(Epochs(records)),
                 should_stop,
                 lambda epoch: connection.send(Kept(epoch)),
+                lambda place, outcome: connection.send(Ended(place, outcome)),
             )
         )
     except FitpointError as error:

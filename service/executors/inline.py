@@ -5,7 +5,7 @@ from __future__ import annotations
 from service.domain.cost import Calibration
 from service.domain.jobs import Environment
 from service.engine.task import CohortTask, FitOutcome
-from service.executors.port import OnEpoch, OnKept, ShouldStop
+from service.executors.port import OnEnded, OnEpoch, OnKept, ShouldStop
 
 _THREADS = 1
 
@@ -33,12 +33,13 @@ class InlineExecutor:
         on_epoch: OnEpoch,
         should_stop: ShouldStop,
         on_kept: OnKept = lambda _: None,
+        on_ended: OnEnded = lambda _place, _outcome: None,
     ) -> tuple[FitOutcome, ...]:
         """Run fits in the calling thread."""
         environment = self.start()
         from service.engine.training.fit import fit
 
-        return fit(task, environment, on_epoch, should_stop, on_kept)
+        return fit(task, environment, on_epoch, should_stop, on_kept, on_ended)
 
     def measure(self) -> Calibration:
         """Measure in the calling thread."""

@@ -12,6 +12,7 @@ from service.engine.task import CohortTask, FitOutcome
 
 OnEpoch = Callable[[tuple[EpochRecord, ...]], None]
 OnKept = Callable[[int], None]
+OnEnded = Callable[[int, FitOutcome], None]
 ShouldStop = Callable[[], bool]
 
 
@@ -28,6 +29,7 @@ class Executor(Protocol):
         on_epoch: OnEpoch,
         should_stop: ShouldStop,
         on_kept: OnKept = lambda _: None,
+        on_ended: OnEnded = lambda _place, _outcome: None,
     ) -> tuple[FitOutcome, ...]:
         """Run the fits of a cohort to their end; return one outcome a fit, in order.
 
@@ -38,6 +40,7 @@ class Executor(Protocol):
             should_stop: asked at least once a second, in the calling thread; True ends the fits
                 after the epoch in progress ("cancelled"). What it raises ends them at once.
             on_kept: told the epoch of each checkpoint that is durable, as `on_epoch`.
+            on_ended: told a fit's 0-based place and outcome as soon as it has ended, as `on_epoch`.
 
         Raises:
             FitpointError: the fit failed; its type says why.

@@ -16,7 +16,7 @@ from service.domain.errors import ChildDied, from_stored
 from service.domain.jobs import Environment
 from service.engine.task import CohortTask, FitOutcome
 from service.executors import child
-from service.executors.port import OnEpoch, OnKept, ShouldStop
+from service.executors.port import OnEnded, OnEpoch, OnKept, ShouldStop
 
 _TICK_SECONDS = 0.5
 _START_SECONDS = 300.0
@@ -71,6 +71,7 @@ class ProcessExecutor:
         on_epoch: OnEpoch,
         should_stop: ShouldStop,
         on_kept: OnKept = lambda _: None,
+        on_ended: OnEnded = lambda _place, _outcome: None,
     ) -> tuple[FitOutcome, ...]:
         """Send the fits to the child and relay what it tells."""
         self.start()
@@ -95,6 +96,8 @@ class ProcessExecutor:
                         tick()
                     case child.Kept(epoch):
                         on_kept(epoch)
+                    case child.Ended(place, outcome):
+                        on_ended(place, outcome)
                     case child.Finished(outcomes):
                         ended = True
                         return outcomes

@@ -36,7 +36,7 @@ def spread(
     on_epoch: OnEpoch,
     should_stop: ShouldStop,
     on_kept: Callable[[int, int], None] = lambda _cohort, _epoch: None,
-    on_ended: Callable[[int, tuple[FitOutcome, ...]], None] = lambda _cohort, _outcomes: None,
+    on_ended: Callable[[int, int, FitOutcome], None] = lambda _cohort, _fit, _outcome: None,
 ) -> tuple[tuple[FitOutcome, ...], ...]:
     """Run cohorts on executors at the same time; return each one's outcomes, in order.
 
@@ -49,7 +49,8 @@ def spread(
         should_stop: asked at least once a second; True ends every cohort after the epoch in
             progress, and those that have not begun after their first one.
         on_kept: told the cohort's 0-based place and the epoch of each durable checkpoint.
-        on_ended: told the place and the outcomes of each cohort that has ended.
+        on_ended: told the cohort's 0-based place, the fit's in it, and the outcome of each fit
+            that has ended.
 
     Raises:
         FitpointError, ChildDied: the first failure of a cohort; the others are ended at once.
@@ -63,13 +64,12 @@ def spread(
 
     def ended(place: int, found: tuple[FitOutcome, ...]) -> None:
         outcomes[place] = found
-        on_ended(place, found)
 
     failures: list[BaseException] = []
     threads = [
         threading.Thread(
             target=_slot,
-            args=(executor, shared, on_epoch, on_kept, ended, failures.append),
+            args=(executor, shared, on_epoch, on_kept, on_ended, ended, failures.append),
             name=f"fitpoint-slot-{number}",
         )
         for number, executor in enumerate(executors)
@@ -99,7 +99,8 @@ def _slot(
     shared: _Shared,
     on_epoch: OnEpoch,
     on_kept: Callable[[int, int], None],
-    on_ended: Callable[[int, tuple[FitOutcome, ...]], None],
+    on_ended: Callable[[int, int, FitOutcome], None],
+    on_finished: Callable[[int, tuple[FitOutcome, ...]], None],
     on_failure: Callable[[BaseException], None],
 ) -> None:
     """Take cohorts until none waits; hand what they tell to the caller's thread."""
@@ -123,8 +124,14 @@ def _slot(
         except queue.Empty:
             return
         try:
-            found = executor.run(cohort, epochs, should_stop, partial(tell, on_kept, place))
-            tell(on_ended, place, found)
+            found = executor.run(
+                cohort,
+                epochs,
+                should_stop,
+                partial(tell, on_kept, place),
+                partial(tell, on_ended, place),
+            )
+            tell(on_finished, place, found)
         except _Abandoned:
             return
         except BaseException as error:

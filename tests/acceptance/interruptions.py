@@ -146,8 +146,9 @@ def trainer(kind: str, folder: Path) -> None:
         optimizer=Adam(name="adam"),
         batch_size=8,
     )
-    identity = checkpoint.Identity(task={"kind": kind}, environment={})
-    found = checkpoint.newest(folder, identity.task)
+    fits = tuple(str(place) for place in range(len(members)))
+    identity = checkpoint.Identity(rows={}, fits=fits, environment={})
+    found = checkpoint.newest(folder, identity)
     print("training", flush=True)
     started = time.monotonic()
     trained = train(

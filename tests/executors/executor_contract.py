@@ -30,7 +30,7 @@ def a_fit_leaves_an_artifact_and_tells_each_epoch(executor: Executor, folder: Pa
     assert [record.epoch for record in told] == [1, 2, 3]
     assert outcome.ending == "completed"
     assert outcome.fitted is not None
-    path, sha256 = artifact.publish(asked.staging, folder)
+    path, sha256 = artifact.publish(folder / "staging", folder)
     found = artifact.read(folder / path, sha256)
     assert found.levels == ("ash", "birch", "cedar", "fir")
     assert found.versions == executor.start().versions
@@ -107,7 +107,7 @@ def fits_in_company_are_told_apart_and_have_the_bits_that_each_has_alone(
         place.mkdir()
         (single,) = executor.run(alone(replace(fit, staging=place)), lambda _: None, lambda: False)
         assert single.fitted == outcome.fitted is not None
-        published = artifact.publish(fit.staging, folder)
+        published = artifact.publish(folder / f"fit {fit.trial}", folder)
         assert artifact.read(folder / published[0], published[1]).spec == fit.spec
 
 

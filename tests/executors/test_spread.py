@@ -13,7 +13,7 @@ import pytest
 
 from service.domain.errors import ChildDied
 from service.domain.history import EpochRecord
-from service.engine.task import CohortTask
+from service.engine.task import CohortTask, FitOutcome
 from service.executors.process import ProcessExecutor
 from service.executors.spread import spread
 from tests.executors.executor_contract import LONG, Interruption
@@ -55,17 +55,18 @@ def test_three_cohorts_on_two_children_come_back_in_order(
 ) -> None:
     asked = cohorts(tmp_path, 3)
     told: list[EpochRecord] = []
-    ended: list[int] = []
+    ended: list[tuple[int, int]] = []
     threads: set[int] = set()
 
     def on_epoch(records: tuple[EpochRecord, ...]) -> None:
         told.extend(records)
         threads.add(threading.get_ident())
 
-    found = spread(
-        asked, children, on_epoch, lambda: False, on_ended=lambda place, _: ended.append(place)
-    )
-    assert sorted(ended) == [0, 1, 2]
+    def on_ended(cohort: int, fit: int, _outcome: FitOutcome) -> None:
+        ended.append((cohort, fit))
+
+    found = spread(asked, children, on_epoch, lambda: False, on_ended=on_ended)
+    assert sorted(ended) == [(cohort, fit) for cohort in range(3) for fit in range(2)]
     assert threads == {threading.get_ident()}
     expected = {(fit.trial, epoch) for cohort in asked for fit in cohort.fits for epoch in (1, 2)}
     assert {(record.trial, record.epoch) for record in told} == expected

@@ -121,7 +121,7 @@ def time_shape(shape: Shape, clock: Clock) -> Timed:
 
     def epoch(program: EpochProgram, state: State) -> None:
         order = in_batches(seeding.order(1, 1, shape.n_rows), shape.batch_size)
-        program.train(state, data, order, None, rates, active)
+        program.train(state, data, shape.n_rows, order, None, rates, active)
 
     started = clock()
     # Not `program_of`: a program that was compiled before would compile in no time.

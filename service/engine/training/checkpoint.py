@@ -33,12 +33,13 @@ _SUFFIX = ".checkpoint"
 class Identity:
     """What a checkpoint belongs to.
 
-    `task` names the spec and the datasets by their hashes: another task's checkpoint is not used.
-    `environment` is where it was trained: on another one the training goes on, but not to the
-    same bits.
+    `rows` names what the cohort trains on by hashes, `fits` names each member: of a checkpoint with
+    other rows, or without one of the members, nothing is used. `environment` is where it was
+    trained: on another one the training goes on, but not to the same bits.
     """
 
-    task: Mapping[str, str]
+    rows: Mapping[str, str]
+    fits: tuple[str, ...]
     environment: Mapping[str, str]
 
 
@@ -70,10 +71,14 @@ def write(folder: Path, identity: Identity, states: Sequence[MemberState]) -> in
     return epoch
 
 
-def newest(folder: Path, task: Mapping[str, str]) -> Checkpoint | None:
-    """Return the newest sound checkpoint of a task, or None when there is none."""
+def newest(folder: Path, identity: Identity) -> Checkpoint | None:
+    """Return the states of some fits in the newest sound checkpoint, or None when there is none.
+
+    It may hold more of them: members that had ended when the training was interrupted are not
+    trained again.
+    """
     for path in _newest_first(folder):
-        found = _read(path, task)
+        found = _read(path, identity)
         if found is not None:
             return found
     return None
@@ -86,7 +91,7 @@ def _newest_first(folder: Path) -> list[Path]:
 def _body(identity: Identity, states: Sequence[MemberState]) -> bytes:
     arrays: dict[str, Any] = {}
     described = []
-    for index, state in enumerate(states):
+    for index, (fit, state) in enumerate(zip(identity.fits, states, strict=True)):
         groups = {"weights": state.weights}
         groups |= {f"slot{number}": slot for number, slot in enumerate(state.slots)}
         if state.restored is not None:
@@ -95,6 +100,7 @@ def _body(identity: Identity, states: Sequence[MemberState]) -> bytes:
             arrays |= {f"{index}/{group}/{place}": array for place, array in enumerate(own)}
         described.append(
             {
+                "fit": fit,
                 "groups": {group: len(own) for group, own in groups.items()},
                 "shared": state.shared,
                 "stopping": asdict(state.stopping),
@@ -103,8 +109,8 @@ def _body(identity: Identity, states: Sequence[MemberState]) -> bytes:
             }
         )
     head = {
-        "format": 1,
-        "task": dict(identity.task),
+        "format": 2,
+        "rows": dict(identity.rows),
         "environment": dict(identity.environment),
         "members": described,
     }
@@ -113,7 +119,7 @@ def _body(identity: Identity, states: Sequence[MemberState]) -> bytes:
     return json.dumps(head).encode("utf-8") + b"\n" + packed.getvalue()
 
 
-def _read(path: Path, task: Mapping[str, str]) -> Checkpoint | None:
+def _read(path: Path, identity: Identity) -> Checkpoint | None:
     try:
         digest, _, body = path.read_bytes().partition(b"\n")
     except OSError:
@@ -122,11 +128,15 @@ def _read(path: Path, task: Mapping[str, str]) -> Checkpoint | None:
         return None
     line, _, packed = body.partition(b"\n")
     head = json.loads(line)
-    if head["format"] != 1 or head["task"] != dict(task):
+    if head["format"] != 2 or head["rows"] != dict(identity.rows):
+        return None
+    places = {described["fit"]: index for index, described in enumerate(head["members"])}
+    if not places.keys() >= set(identity.fits):
         return None
     with np.load(BytesIO(packed), allow_pickle=False) as arrays:
         states = tuple(
-            _state(index, described, arrays) for index, described in enumerate(head["members"])
+            _state(place, places[fit], head["members"][places[fit]], arrays)
+            for place, fit in enumerate(identity.fits)
         )
     return Checkpoint(
         epoch=max(state.epoch for state in states),
@@ -135,7 +145,10 @@ def _read(path: Path, task: Mapping[str, str]) -> Checkpoint | None:
     )
 
 
-def _state(index: int, described: Mapping[str, Any], arrays: Mapping[str, Any]) -> MemberState:
+def _state(
+    place: int, index: int, described: Mapping[str, Any], arrays: Mapping[str, Any]
+) -> MemberState:
+    """Return the state that was kept as number `index`, as that of the member at `place`."""
     groups: dict[str, Weights] = {
         group: tuple(arrays[f"{index}/{group}/{place}"] for place in range(count))
         for group, count in described["groups"].items()
@@ -146,7 +159,10 @@ def _state(index: int, described: Mapping[str, Any], arrays: Mapping[str, Any]) 
         slots=tuple(groups[f"slot{number}"] for number in range(n_slots)),
         shared=described["shared"],
         stopping=Stopping(**described["stopping"]),
-        history=tuple(EpochRecord.model_validate(record) for record in described["history"]),
+        history=tuple(
+            EpochRecord.model_validate({**record, "trial": place + 1})
+            for record in described["history"]
+        ),
         restored=groups.get("restored"),
         ending=described["ending"],
     )

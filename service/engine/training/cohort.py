@@ -95,6 +95,7 @@ class Cohort:
         self._state, sums = self._program.train(
             self._state,
             self._data.rows,
+            self._data.n_rows,
             in_batches(
                 seeding.order(self._shuffle_seed, epoch, self._data.n_rows),
                 self._objective.batch_size,

@@ -34,8 +34,14 @@ def finish(
 
     The evaluations come from the predictor that will serve the model, not from Keras. `table_of`
     opens a stored table.
+
+    Raises:
+        ValueError: the task has no staging.
     """
     spec, levels, recipe = task.spec, prepared.levels, prepared.recipe
+    staging = task.staging
+    if staging is None:
+        raise ValueError("Expected a fit with a folder for its artifact. Received one without.")
     network = network_of(
         spec, len(recipe.outputs), len(levels) if levels is not None else len(spec.outcomes)
     )
@@ -58,7 +64,7 @@ def finish(
         _evaluation(task, predictor, prepared, source, table_of(source.path), wanted.metrics)
         for source, wanted in zip(task.evaluations, spec.evaluate, strict=True)
     )
-    artifact.write(task.staging, made)
+    artifact.write(staging, made)
     return FittedNetwork(
         mode=made.mode,
         outcomes=spec.outcomes,

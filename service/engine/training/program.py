@@ -80,6 +80,7 @@ class EpochProgram:
         self,
         state: State,
         data: tuple[Tensor, Tensor, Tensor | None],
+        n_rows: int,
         order: Any,
         mask: Any | None,
         rates: Any,
@@ -90,7 +91,8 @@ class EpochProgram:
         Args:
             state: where the last epoch ended.
             data: predictors (rows, padded predictors), outcomes (rows, outputs), and case weights
-                (rows,) or None, on the device.
+                (rows,) or None, on the device; filled up to whole batches.
+            n_rows: how many of the rows count.
             order: int32 (steps, places), the rows in the order of their visit (`rows.in_batches`).
             mask: uint8 (steps, sum of masked units, places), or None.
             rates: (members,) learn rates, 0 for one that has stopped.
@@ -100,10 +102,12 @@ class EpochProgram:
             The state and the sums over rows, float64 (members, 1 + metrics): loss, then each
             metric.
         """
-        tensor = self._backend.tensor
+        tensor, batch = self._backend.tensor, self._objective.batch_size
+        ragged = n_rows % batch or places(batch) > batch
         flat, table = self._train(
             self._flatten(state),
             data,
+            tensor(np.int32(n_rows)) if ragged else None,
             tensor(order),
             None if mask is None else tensor(mask),
             tensor(rates),
@@ -207,13 +211,14 @@ class EpochProgram:
         self,
         flat: list[Any],
         data: tuple[Tensor, Tensor, Tensor | None],
+        n_rows: Tensor | None,
         order: Tensor,
         mask: Tensor | None,
         rates: Tensor,
         active: Tensor,
     ) -> tuple[list[Any], Tensor]:
         x, y, w = data
-        n_rows, batch = x.shape[0], self._objective.batch_size
+        batch = self._objective.batch_size
         member_of_row, zero = self._layout.member_of_row, ops.zeros((1,), "float32")
         by_row = tuple(
             ops.take(ops.concatenate([each, zero]), member_of_row, axis=0)[:, None]
@@ -226,7 +231,7 @@ class EpochProgram:
                 flat,
                 (x, y, w),
                 ops.take(order, i, axis=0),
-                _within(i, batch, n_rows) if n_rows % batch or places(batch) > batch else None,
+                None if n_rows is None else _within(i, batch, n_rows),
                 None if mask is None else ops.take(mask, i, axis=0),
                 by_row,
                 (rates, active),

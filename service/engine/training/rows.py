@@ -33,7 +33,8 @@ class Rows:
 class Data:
     """Training and validation rows as backend tensors; moved to the device once.
 
-    The validation's are filled up with zeros to whole batches of `places`.
+    Both are filled up with zeros to whole batches, the validation's to batches of `places`: folds
+    whose numbers of rows differ by a few run the same compiled program.
     """
 
     n_rows: int
@@ -47,9 +48,11 @@ def on_device(engine: ModuleType, rows: Rows, validation: Rows | None, batch_siz
     return Data(
         n_rows=rows.x.shape[0],
         n_validation=validation.x.shape[0] if validation is not None else 0,
-        rows=_tensors(engine, rows),
+        rows=_tensors(engine, _filled(rows, batch_size)),
         validation=(
-            _tensors(engine, _filled(validation, batch_size)) if validation is not None else None
+            _tensors(engine, _filled(validation, places(batch_size)))
+            if validation is not None
+            else None
         ),
     )
 
@@ -75,8 +78,8 @@ def in_batches(visits: NDArray[T], batch_size: int) -> NDArray[T]:
     return np.concatenate([whole, spare], axis=1)
 
 
-def _filled(rows: Rows, batch_size: int) -> Rows:
-    length = -(-len(rows.x) // places(batch_size)) * places(batch_size)
+def _filled(rows: Rows, batch: int) -> Rows:
+    length = -(-len(rows.x) // batch) * batch
     if length == len(rows.x):
         return rows
     return Rows(

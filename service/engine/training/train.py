@@ -34,6 +34,7 @@ def train(
     should_stop: Callable[[], bool] = lambda: False,
     max_seconds: float | None = None,
     states: Sequence[MemberState] | None = None,
+    on_ended: Callable[[int, Trained], None] = lambda _place, _trained: None,
     keep: Callable[[tuple[MemberState, ...]], object] | None = None,
 ) -> tuple[Trained, ...]:
     """Train fits that share rows, shuffle seed and objective as one program.
@@ -50,6 +51,7 @@ def train(
         max_seconds: training ends at the first epoch's end after so many seconds ("max_seconds").
         states: where an interrupted training stood, as `keep` was given it; goes on from there to
             the same bits. Default: the beginning.
+        on_ended: told a member's 0-based place and its result as soon as it has ended, once each.
         keep: given the members' states to make durable, as often as costs 3 % of the time; and
             once more when the training is stopped from outside.
 
@@ -60,6 +62,16 @@ def train(
     data = on_device(backend.load(), rows, validation, objective.batch_size)
     deadline = None if max_seconds is None else time.monotonic() + max_seconds
     keeper = _Keeper(keep)
+    results: dict[int, Trained] = {}
+
+    def tell_ended() -> None:
+        for place, state in enumerate(everyone):
+            if state.ending is not None and place not in results:
+                found = result_of(state, members[place], validates=validation is not None)
+                results[place] = found
+                on_ended(place, found)
+
+    tell_ended()
     while active := [place for place, state in enumerate(everyone) if state.ending is None]:
         cohort = Cohort(
             [members[place] for place in active],
@@ -73,6 +85,9 @@ def train(
         ended: Ending | None = None
         while ended is None and not _leaves(cohort):
             on_epoch(cohort.epoch())
+            if len(results) + cohort.endings.count(None) < len(members):
+                everyone = merged()
+                tell_ended()
             if should_stop():
                 ended = "cancelled"
             elif deadline is not None and time.monotonic() > deadline:
@@ -84,10 +99,8 @@ def train(
             keeper.now(everyone)
         if ended is not None:
             everyone = [replace(state, ending=state.ending or ended) for state in everyone]
-    return tuple(
-        result_of(state, member, validates=validation is not None)
-        for state, member in zip(everyone, members, strict=True)
-    )
+            tell_ended()
+    return tuple(results[place] for place in range(len(members)))
 
 
 def _merged(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.engine.training.conftest import Small
 
 SHUFFLE = 5
-IDENTITY = checkpoint.Identity(task={"spec": "s", "training": "t"}, environment={"keras": "3"})
+IDENTITY = checkpoint.Identity(rows={"training": "t"}, fits=("one",), environment={"keras": "3"})
 
 
 def cohort(small: Small) -> list[Member]:
@@ -57,6 +57,7 @@ def test_interrupted_after_any_epoch_a_cohort_ends_with_the_same_bits(
     small: Small, tmp_path: Path, optimizer: dict[str, Any]
 ) -> None:
     members = cohort(small)
+    identity = replace(IDENTITY, fits=tuple(str(place) for place in range(len(members))))
     whole = trained(small, members, optimizer=optimizer)
     assert whole[0].ending == "early_stopping"
     for stop_after in (1, 3, 4, 7):
@@ -68,10 +69,10 @@ def test_interrupted_after_any_epoch_a_cohort_ends_with_the_same_bits(
             return len(epochs) == limit
 
         def keep(states: tuple[MemberState, ...], folder: Path = folder) -> None:
-            checkpoint.write(folder, IDENTITY, states)
+            checkpoint.write(folder, identity, states)
 
         trained(small, members, optimizer=optimizer, should_stop=should_stop, keep=keep)
-        found = checkpoint.newest(folder, IDENTITY.task)
+        found = checkpoint.newest(folder, identity)
         assert found is not None
         assert found.epoch == stop_after
         resumed = trained(small, members, optimizer=optimizer, states=found.states)
@@ -103,7 +104,7 @@ def test_a_checkpoint_reads_back_as_it_was_written(
     nan = states[0].history[0].model_copy(update={"values": {"loss": float("nan")}})
     written = (replace(states[0], history=(nan, states[0].history[1])),)
     checkpoint.write(tmp_path, IDENTITY, written)
-    found = checkpoint.newest(tmp_path, IDENTITY.task)
+    found = checkpoint.newest(tmp_path, IDENTITY)
     assert found is not None
     assert found.environment == IDENTITY.environment
     read = found.states[0]
@@ -137,7 +138,7 @@ def test_a_damaged_checkpoint_is_refused_and_the_one_before_is_used(
             flipped = bytearray(whole)
             flipped[place] ^= 1 << int(draws.integers(0, 8))
             newest.write_bytes(bytes(flipped))
-        found = checkpoint.newest(tmp_path, IDENTITY.task)
+        found = checkpoint.newest(tmp_path, IDENTITY)
         assert found is not None
         assert found.epoch == 1
 
@@ -150,5 +151,6 @@ def test_two_checkpoints_are_kept_and_other_tasks_are_not_used(
         history = tuple(record.model_copy(update={"epoch": e + 1}) for e in range(epoch))
         checkpoint.write(tmp_path, IDENTITY, (replace(states[0], history=history),))
     assert len(list(tmp_path.iterdir())) == 2
-    assert checkpoint.newest(tmp_path, {"spec": "another", "training": "t"}) is None
-    assert checkpoint.newest(tmp_path / "nowhere", IDENTITY.task) is None
+    for other in ({"rows": {"training": "another"}}, {"fits": ("another",)}):
+        assert checkpoint.newest(tmp_path, replace(IDENTITY, **other)) is None
+    assert checkpoint.newest(tmp_path / "nowhere", IDENTITY) is None
