@@ -57,17 +57,25 @@ def answer(connection: Connection, work: Callable[[], object]) -> None:
         connection.send(time.perf_counter() - started)
 
 
-def take_turns(contestants: Mapping[str, Contestant], rounds: int) -> dict[str, list[float]]:
-    """Return each contestant's seconds by round; the first round compiles and is not counted."""
+def take_turns(
+    contestants: Mapping[str, Contestant], rounds: int, peaks: dict[str, int] | None = None
+) -> dict[str, list[float]]:
+    """Return each contestant's seconds by round; the first round compiles and is not counted.
+
+    `peaks` is filled with the bytes of memory that its largest process had at its peak (Linux).
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     context = multiprocessing.get_context("spawn")
     lines: dict[str, list[Connection]] = {}
+    processes: dict[str, list[Any]] = {name: [] for name in contestants}
     for name, contestant in contestants.items():
         lines[name] = []
         for target, arguments in zip(contestant.targets, contestant.arguments, strict=True):
             mine, theirs = context.Pipe()
             lines[name].append(mine)
-            context.Process(target=target, args=(theirs, *arguments), daemon=True).start()
+            process = context.Process(target=target, args=(theirs, *arguments), daemon=True)
+            process.start()
+            processes[name].append(process)
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
     for round_ in range(rounds + 1):
         for name, own in lines.items():
@@ -76,10 +84,20 @@ def take_turns(contestants: Mapping[str, Contestant], rounds: int) -> dict[str, 
             slowest = max(line.recv() for line in own)
             if round_:
                 seconds[name].append(slowest / contestants[name].share)
+    if peaks is not None:
+        for name, running in processes.items():
+            peaks[name] = max(_peak_of(process.pid) for process in running)
     for own in lines.values():
         for line in own:
             line.send(False)
     return seconds
+
+
+def _peak_of(pid: int) -> int:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return 1024 * next(
+        int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")
+    )
 
 
 def print_ratios(seconds: Mapping[str, Sequence[float]], peer: str, unit: str) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import service
+from service.baking.command import bake
 from service.domain.errors import FitpointError
 from service.executors.lifeline import die_with_parent
 
@@ -203,6 +204,9 @@ def openapi() -> None:
     from service.app import create_app
 
     typer.echo(json.dumps(create_app(settings).openapi(), indent=2, ensure_ascii=False))
+
+
+app.command()(bake)
 
 
 @app.command()

@@ -16,9 +16,8 @@ from service.api.stored_tables import table_path
 from service.api.validation import invalid_fields, placed
 from service.domain.datasets import Dataset
 from service.domain.errors import FieldError, NotFound
-from service.domain.fit import Outcome
-from service.domain.recipe import Recipe
-from service.domain.schema import Spec
+from service.domain.roles import PreviewSpec
+from service.domain.spec_checks import wrong_ids, wrong_weights
 from service.executors import previewing
 from service.store import datasets
 from service.store.database import Database
@@ -26,14 +25,11 @@ from service.store.database import Database
 router = APIRouter(prefix="/v1/recipes", tags=["recipes"])
 
 
-class PreviewBody(Spec):
+class PreviewBody(PreviewSpec):
     """A recipe to prepare on one dataset and to bake it and another with."""
 
     training: Annotated[str, Field(min_length=1, max_length=128)]
     new_data: Annotated[str, Field(min_length=1, max_length=128)] | None = None
-    outcome: Outcome
-    recipe: Recipe = []
-    count: int = Field(default=10, ge=0, le=1000, description="How many first rows to show.")
 
 
 class LearnedStep(BaseModel):
@@ -116,15 +112,15 @@ def preview_recipe(
         if body.new_data is not None
         else None
     )
-    outcomes = [body.outcome] if isinstance(body.outcome, str) else body.outcome
+    wrong = [*wrong_weights(body, training), *wrong_ids(body, training)]
+    if wrong:
+        raise invalid_fields(wrong)
     settings = resources.settings
     work = partial(
         previewing.preview_recipe,
-        body.recipe,
+        body,
         table_path(settings, training),
         table_path(settings, new_data) if new_data is not None else None,
-        outcomes,
-        body.count,
     )
     with placed("body"):
         found: dict[str, Any] = anyio.from_thread.run(resources.in_child, work)

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from service.domain.names import Name
 from service.domain.optimizers import Optimizer, OptimizerName
 from service.domain.recipe import Recipe
+from service.domain.roles import ColumnNames, names_of, roles_of
 from service.domain.schema import (
     MAX_EPOCHS,
     MAX_LAYERS,
@@ -215,21 +216,18 @@ class Evaluate(Spec):
     )
 
 
-Outcome = ColumnName | Annotated[list[ColumnName], Field(min_length=1, max_length=64)]
-
-
 class FitSpec(Spec):
     """The body of a fit job."""
 
     kind: Literal["fit"]
     name: Name | None = Field(default=None, description="Names the model.")
     dataset: Annotated[str, Field(min_length=1, max_length=128)]
-    outcome: Outcome
+    outcome: ColumnNames
     mode: Mode | None = Field(
         default=None, description="Guessed from the outcome's type when absent."
     )
     case_weights: ColumnName | None = None
-    id: Outcome | None = Field(
+    id: ColumnNames | None = Field(
         default=None,
         description="Columns that name a row, and predict nothing; no step touches them.",
     )
@@ -246,18 +244,17 @@ class FitSpec(Spec):
     @property
     def outcomes(self) -> tuple[str, ...]:
         """The outcome columns, always as a tuple."""
-        return (self.outcome,) if isinstance(self.outcome, str) else tuple(self.outcome)
+        return names_of(self.outcome)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The id columns, always as a tuple."""
+        return names_of(self.id)
 
     @property
     def roles(self) -> dict[str, str]:
         """The columns that are no predictors: name to role (outcome, case weight or id)."""
-        ids = (self.id,) if isinstance(self.id, str) else tuple(self.id or ())
-        weights = (self.case_weights,) if self.case_weights is not None else ()
-        return {
-            **dict.fromkeys(ids, "id"),
-            **dict.fromkeys(weights, "case weight"),
-            **dict.fromkeys(self.outcomes, "outcome"),
-        }
+        return roles_of(self)
 
     @model_validator(mode="after")
     def _activation_of_engine(self) -> FitSpec:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Final, Literal
+
 from service.domain.fit import Mode
+
+Direction = Literal["maximize", "minimize", "zero"]
 
 CLASSIFICATION_METRICS = (
     "accuracy",
@@ -26,6 +30,17 @@ REGRESSION_METRICS = ("rmse", "mae", "rsq", "mape", "smape", "ccc", "huber_loss"
 
 DEFAULT_CLASSIFICATION_METRICS = ("roc_auc", "accuracy", "brier_class")
 DEFAULT_REGRESSION_METRICS = ("rmse", "rsq")
+
+_MINIMIZED: Final = frozenset(
+    ("mn_log_loss", "brier_class", "rmse", "mae", "mape", "smape", "huber_loss")
+)
+
+
+def direction_of(metric: str) -> Direction:
+    """Return which values of a metric are good ones, as yardstick declares it."""
+    if metric == "msd":
+        return "zero"
+    return "minimize" if metric in _MINIMIZED else "maximize"
 
 
 def metrics_of(mode: Mode) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from service.domain.fit import (
 )
 from service.domain.metric_names import metrics_of
 from service.domain.names import did_you_mean
+from service.domain.roles import WithRoles
 
 
 def training_rows(n_rows: int, validation_split: float) -> int:
@@ -81,7 +82,7 @@ def wrong_outcome(
     return []
 
 
-def wrong_weights(spec: FitSpec, training: Dataset) -> list[FieldError]:
+def wrong_weights(spec: WithRoles, training: Dataset) -> list[FieldError]:
     """Return why the case weights cannot be used."""
     name = spec.case_weights
     if name is None:
@@ -105,15 +106,14 @@ def wrong_weights(spec: FitSpec, training: Dataset) -> list[FieldError]:
     return []
 
 
-def wrong_ids(spec: FitSpec, training: Dataset) -> list[FieldError]:
+def wrong_ids(spec: WithRoles, training: Dataset) -> list[FieldError]:
     """Return which id columns have another role too.
 
     Raises:
         InvalidSpec: an id column is not there.
     """
-    ids = (spec.id,) if isinstance(spec.id, str) else tuple(spec.id or ())
     found = []
-    for name in ids:
+    for name in spec.ids:
         training.require(name, "body", "id")
         role = spec.roles[name]
         if role != "id":

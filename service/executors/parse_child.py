@@ -6,7 +6,9 @@ import os
 import sys
 from pathlib import Path
 
-from service.domain.datasets import BuiltinRequest, Ingested, ReadLimits, ReadOptions
+from pydantic import Field
+
+from service.domain.datasets import BuiltinRequest, ColumnOptions, Ingested, ReadLimits, ReadOptions
 from service.domain.schema import Value
 from service.executors.answering import answer, hide_pandas
 
@@ -19,6 +21,7 @@ class ParseRequest(Value):
     limits: ReadLimits
     upload: Path | None = None
     options: ReadOptions | None = None
+    as_in: dict[str, ColumnOptions] = Field(default_factory=dict)
     builtin: BuiltinRequest | None = None
 
 
@@ -49,6 +52,7 @@ def _done(request: ParseRequest) -> Ingested:
         request.options,
         limits=request.limits,
         scratch=request.scratch,
+        as_in=request.as_in,
     )
 
 

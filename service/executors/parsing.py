@@ -4,22 +4,34 @@ from __future__ import annotations
 
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
-from service.domain.datasets import BuiltinRequest, Ingested, ReadLimits, ReadOptions
+from service.domain.datasets import (
+    BuiltinRequest,
+    ColumnOptions,
+    Ingested,
+    ReadLimits,
+    ReadOptions,
+)
 from service.domain.errors import FieldError, Unavailable, UnreadableFile
 from service.executors.asking import Ended, ask
 from service.executors.parse_child import ParseRequest
 
 DEFAULT_LIMITS = ReadLimits()
 CHILD = "service.executors.parse_child"
+_NOTHING: Mapping[str, ColumnOptions] = {}
 
 
 def parse_upload(
-    source: Path, target_dir: Path, options: ReadOptions, limits: ReadLimits = DEFAULT_LIMITS
+    source: Path,
+    target_dir: Path,
+    options: ReadOptions,
+    limits: ReadLimits = DEFAULT_LIMITS,
+    *,
+    as_in: Mapping[str, ColumnOptions] = _NOTHING,
 ) -> Ingested:
     """Read an upload into the datasets' folder `target_dir` as a canonical file; see `ingest`.
 
@@ -39,6 +51,7 @@ def parse_upload(
                 limits=limits,
                 upload=source.absolute(),
                 options=options,
+                as_in=dict(as_in),
             )
             return Ingested.model_validate(ask(CHILD, request, limits.seconds))
     except Ended as end:

@@ -6,19 +6,21 @@ from pathlib import Path
 from typing import Any
 
 from service.domain.errors import Unavailable
-from service.domain.recipe import Recipe
+from service.domain.roles import PreviewSpec
 from service.domain.schema import Value
-from service.executors.answering import answer
+from service.executors.answering import answer, hide_pandas
 
 
 class PreviewRequest(Value):
-    """What to prepare, and the files of the tables."""
+    """What to prepare, the files of the tables, and where to write the baked one, if anywhere.
 
-    recipe: Recipe
+    That is the new data, or the training data where there are none.
+    """
+
+    spec: PreviewSpec
     training: Path
     new_data: Path | None
-    outcomes: list[str]
-    count: int
+    written: Path | None = None
 
 
 def main() -> None:
@@ -31,7 +33,8 @@ def main() -> None:
 
 
 def _previewed(request: PreviewRequest) -> dict[str, Any]:
-    from service.engine.recipe import preview
+    hide_pandas()
+    from service.engine.recipe import prepared
     from service.engine.tables.table import Table
 
     try:
@@ -39,7 +42,14 @@ def _previewed(request: PreviewRequest) -> dict[str, Any]:
         new_data = Table.open(request.new_data) if request.new_data is not None else None
     except OSError as error:
         raise Unavailable("The rows of a dataset cannot be read from the storage.") from error
-    return preview(request.recipe, training, new_data, request.outcomes, request.count)
+    spec = request.spec
+    others = [name for name in spec.roles if name not in spec.outcomes]
+    made = prepared(spec.recipe, training, new_data, spec.outcomes, spec.count, others)
+    if request.written is not None:
+        from service.engine.recipe.baked_file import write_baked
+
+        write_baked(made.new_data or made.training, request.written)
+    return made.told
 
 
 if __name__ == "__main__":

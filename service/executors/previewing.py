@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from service.domain.errors import TooLarge, Unavailable
-from service.domain.recipe import Step
+from service.domain.roles import PreviewSpec
 from service.executors.asking import Ended, TookTooLong, ask
 from service.executors.preview_child import PreviewRequest
 
@@ -16,37 +15,30 @@ CHILD = "service.executors.preview_child"
 
 
 def preview_recipe(
-    recipe: Sequence[Step],
+    spec: PreviewSpec,
     training: Path,
     new_data: Path | None,
-    outcomes: Sequence[str],
-    count: int,
+    *,
+    written: Path | None = None,
     seconds: float = DEFAULT_SECONDS,
 ) -> dict[str, Any]:
-    """Prepare a recipe on one stored table and bake it and another; see `engine.recipe.preview`.
+    """Prepare a recipe on one stored table and bake it and another; see the engine's `prepared`.
 
     Call it from a thread that lives until it returns: the child dies with the thread.
 
     Args:
-        recipe: the steps, in order.
+        spec: the steps, in order, and the columns that they leave alone.
         training: the canonical file to learn from.
         new_data: the canonical file of another table, or None.
-        outcomes: columns that no step touches.
-        count: how many first rows to show.
+        written: where to write the new data after the recipe, or else the training data, as Arrow.
         seconds: how long it may take.
 
     Raises:
-        InvalidSpec, InvalidData: as the engine's `preview`.
+        InvalidSpec, InvalidData: as the engine's `prepared`.
         TooLarge: it took too long.
-        Unavailable: the child ended without an answer.
+        Unavailable: the child ended without an answer, or the disk is full.
     """
-    request = PreviewRequest(
-        recipe=list(recipe),
-        training=training,
-        new_data=new_data,
-        outcomes=list(outcomes),
-        count=count,
-    )
+    request = PreviewRequest(spec=spec, training=training, new_data=new_data, written=written)
     try:
         return ask(CHILD, request, seconds)
     except TookTooLong as end:

@@ -16,7 +16,6 @@ import argparse
 import hashlib
 import json
 import random
-import signal
 import sys
 import tempfile
 import threading
@@ -30,8 +29,8 @@ from typing import Any
 import httpx
 import pyarrow as pa
 
-from service.store.sqlite import driver
-from tests.acceptance.running import RunningService
+from tests.acceptance.clients import PatientClient
+from tests.acceptance.running import RunningService, integrity
 
 FIT: dict[str, Any] = {
     "kind": "fit",
@@ -57,52 +56,34 @@ class Tally:
     integrity: str = ""
 
 
-@dataclass
 class Client:
-    """Sends requests one after the other until it is told to stop, each until it is answered."""
+    """Uploads and submits until it is told to stop, each request until it is answered."""
 
-    address: str
-    draws: random.Random
-    stop: threading.Event
-    sent: int = 0
-    replayed: int = 0
-    answers: dict[str, Any] = field(default_factory=dict)
-    refused: list[str] = field(default_factory=list)
+    def __init__(self, address: str, draws: random.Random, stop: threading.Event) -> None:
+        self.patient = PatientClient(address, draws)
+        self.answers: dict[str, Any] = {}
+        self.refused: list[str] = []
+        self._stop = stop
 
     def run(self) -> None:
         """Work until asked to stop; the request in hand is finished first."""
-        with httpx.Client(base_url=self.address, timeout=30) as http:
-            while not self.stop.is_set():
-                self._one(http)
+        with closing(self.patient):
+            while not self._stop.is_set():
+                name = f"n{uuid.uuid4().hex}"
+                answer = self._send(name)
+                if answer.is_success:
+                    self.answers[name] = answer.json()
+                else:
+                    self.refused.append(answer.text)
 
-    def _one(self, http: httpx.Client) -> None:
-        name = f"n{uuid.uuid4().hex}"
+    def _send(self, name: str) -> httpx.Response:
         headers = {"Idempotency-Key": name}
-        while True:
-            self.sent += 1
-            try:
-                # Now and then nobody waits for the answer: the request is done, and sent again.
-                http.timeout = self.draws.choice((0.01, 0.05, 30))
-                answer = self._send(http, name, headers)
-            except httpx.TransportError:
-                time.sleep(0.02)
-                continue
-            if answer.status_code == 503:
-                time.sleep(0.1)
-                continue
-            break
-        if not answer.is_success:
-            self.refused.append(answer.text)
-            return
-        self.replayed += "idempotent-replayed" in answer.headers
-        self.answers[name] = answer.json()
-
-    def _send(self, http: httpx.Client, name: str, headers: dict[str, str]) -> httpx.Response:
-        # Which of the two follows from the name, so that a repetition is the same request.
         if int(name[-1], 16) < 2:
             file = {"file": ("t.csv", f"{ROWS}{int(name[1:9], 16)},1\n")}
-            return http.post("/v1/datasets", data={"name": name}, files=file, headers=headers)
-        return http.post("/v1/jobs", json={**FIT, "name": name}, headers=headers)
+            form: dict[str, Any] = {"data": {"name": name}, "files": file}
+            return self.patient.ask("POST", "/v1/datasets", headers=headers, **form)
+        body = {**FIT, "name": name}
+        return self.patient.ask("POST", "/v1/jobs", headers=headers, json=body)
 
 
 def experiment(folder: Path, kills: int, clients: int, seed: int) -> Tally:
@@ -111,7 +92,6 @@ def experiment(folder: Path, kills: int, clients: int, seed: int) -> Tally:
     server = RunningService(folder, "--no-worker")
     form = {"data": {"name": "start"}, "files": {"file": ("t.csv", ROWS)}}
     server.call("POST", "/v1/datasets", **form)
-    port = server.address.rpartition(":")[2]
     stop = threading.Event()
     working = [Client(server.address, random.Random(draws.random()), stop) for _ in range(clients)]
     threads = [threading.Thread(target=client.run) for client in working]
@@ -121,9 +101,8 @@ def experiment(folder: Path, kills: int, clients: int, seed: int) -> Tally:
     try:
         for _ in range(kills):
             time.sleep(draws.uniform(0.02, 2.0))
-            server.stop(signal.SIGKILL)
+            server = server.killed_and_started_again()
             tally.kills += 1
-            server = RunningService(folder, "--no-worker", "--port", port)
     finally:
         stop.set()
         for thread in threads:
@@ -132,22 +111,21 @@ def experiment(folder: Path, kills: int, clients: int, seed: int) -> Tally:
         _compare(server, working, tally)
     finally:
         server.stop()
-    with closing(driver().connect(str(folder / "fitpoint.sqlite"))) as raw:
-        (tally.integrity,) = raw.execute("PRAGMA integrity_check").fetchone()
+    tally.integrity = integrity(folder)
     return tally
 
 
 def _compare(server: RunningService, clients: list[Client], tally: Tally) -> None:
     made = {
-        kind: [item for item in _all(server, kind) if item["name"] != "start"]
+        kind: [item for item in server.all(kind) if item["name"] != "start"]
         for kind in ("jobs", "datasets")
     }
     names = [item["name"] for items in made.values() for item in items]
     ids = {item["id"] for items in made.values() for item in items}
     for client in clients:
         tally.requests += len(client.answers)
-        tally.sent += client.sent
-        tally.replayed += client.replayed
+        tally.sent += client.patient.counts["sent"]
+        tally.replayed += client.patient.counts["replayed"]
         tally.refused += client.refused
         tally.lost += sum(answer["id"] not in ids for answer in client.answers.values())
     tally.doubled = len(names) - len(set(names))
@@ -162,17 +140,6 @@ def _compare(server: RunningService, clients: list[Client], tally: Tally) -> Non
         with pa.memory_map(str(file)) as mapped:
             rows = pa.ipc.open_file(mapped).read_all().num_rows
         tally.half += not whole or rows != dataset["n_rows"] or rows != 2001
-
-
-def _all(server: RunningService, kind: str) -> list[Any]:
-    items: list[Any] = []
-    after: dict[str, str] = {}
-    while True:
-        page = server.call("GET", f"/v1/{kind}", params={"limit": 100, **after})
-        items += page["data"]
-        if not page["has_more"]:
-            return items
-        after = {"after": page["next"]}
 
 
 def main() -> int:

@@ -16,7 +16,6 @@ import argparse
 import asyncio
 import json
 import os
-import signal
 import sys
 import tempfile
 import time
@@ -133,9 +132,7 @@ async def _experiment(
         try:
             for _ in range(kills):
                 await asyncio.sleep(epochs * pause / (kills + 1))
-                servers[-1].stop(signal.SIGKILL)
-                again = (server.folder, "--no-worker", "--port", str(port))
-                servers.append(await asyncio.to_thread(RunningService, *again))
+                servers.append(await asyncio.to_thread(servers[-1].killed_and_started_again))
             committed = await writing
             tally.held = await holding
             await asyncio.gather(*following)

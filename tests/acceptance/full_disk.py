@@ -20,14 +20,13 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from service.store.sqlite import driver
-from tests.acceptance.running import ROOT, RunningService, until
+from tests.acceptance.running import ROOT, RunningService, integrity, until
 
 SIZE = "96m"
 MIN_FREE = 24 * 2**20
@@ -128,8 +127,7 @@ def experiment(disk: Path) -> dict[str, Any]:
         told["datasets"] = [each["name"] for each in server.call("GET", "/v1/datasets")["data"]]
     finally:
         server.stop()
-    with closing(driver().connect(str(server.folder / "fitpoint.sqlite"))) as raw:
-        (told["integrity"],) = raw.execute("PRAGMA integrity_check").fetchone()
+    told["integrity"] = integrity(server.folder)
     left = [*server.folder.glob("staging/*"), *server.folder.glob("datasets/tmp/*")]
     told["left_behind"] = len(left)
     return told

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import httpx
 import pytest
 
 from service.settings import PREFIX, TEST_PREFIX
+from service.store.sqlite import driver
 
 ROOT = Path(__file__).parents[2]
 
@@ -49,11 +51,27 @@ def is_running(pid: int) -> bool:
     return status.rpartition(")")[2].split()[0] != "Z"
 
 
+def children(pid: int) -> list[int]:
+    """Return the process ids of a process's children, zombies included."""
+    return [
+        int(entry.name)
+        for entry in Path("/proc").iterdir()
+        if entry.name.isdecimal() and _parent(entry) == pid
+    ]
+
+
+def integrity(folder: Path) -> str:
+    """Return what SQLite says of the file in a data folder: "ok" when it is whole."""
+    with closing(driver().connect(str(folder / "fitpoint.sqlite"))) as raw:
+        return str(raw.execute("PRAGMA integrity_check").fetchone()[0])
+
+
 class RunningService:
     """A service that answers; `stop()` ends it and returns its exit status."""
 
     def __init__(self, folder: Path, *arguments: str, **environment: str) -> None:
         self.folder = folder
+        self._started_with = (arguments, environment)
         self.log = folder.with_suffix(".log")
         with self.log.open("a") as log:
             self.process = subprocess.Popen(
@@ -92,17 +110,24 @@ class RunningService:
     @property
     def workers(self) -> list[int]:
         """Process ids of the children that supervise nothing and train: the workers."""
-        return [
-            int(entry.name)
-            for entry in Path("/proc").iterdir()
-            if entry.name.isdecimal() and _parent(entry) == self.process.pid
-        ]
+        return children(self.process.pid)
 
     def call(self, method: str, path: str, **arguments: Any) -> Any:
         """Return the JSON answer; fail with the problem when there is one."""
         answer = self.http.request(method, path, **arguments)
         assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer.json()
+
+    def all(self, kind: str) -> list[Any]:
+        """Return everything that a list such as "jobs" has, page by page, newest first."""
+        items: list[Any] = []
+        after: dict[str, str] = {}
+        while True:
+            page = self.call("GET", f"/v1/{kind}", params={"limit": 100, **after})
+            items += page["data"]
+            if not page["has_more"]:
+                return items
+            after = {"after": page["next"]}
 
     def finished(self, job_id: str, seconds: float = 90) -> Any:
         """Return a job once it has ended."""
@@ -122,6 +147,13 @@ class RunningService:
         if self.process.stdout is not None:
             self.process.stdout.close()
         return status
+
+    def killed_and_started_again(self) -> RunningService:
+        """Kill the process with SIGKILL and return its successor, on the same port."""
+        self.stop(signal.SIGKILL)
+        arguments, environment = self._started_with
+        port = self.address.rpartition(":")[2]
+        return RunningService(self.folder, *arguments, "--port", port, **environment)
 
 
 def _parent(entry: Path) -> int:

@@ -31,9 +31,30 @@ def test_both_tables_are_baked_with_what_the_first_one_taught(
     assert told["new_data"]["rows"][0]["a"] == pytest.approx(0, abs=1e-12)
 
 
+def test_an_id_and_case_weights_are_touched_by_no_step_and_stay_where_they_were(
+    client: TestClient, table: str, register: Tables
+) -> None:
+    register("new", CSV.replace(",u\n", ",someone\n"))
+    recipe = [{"step": "normalize"}, {"step": "dummy"}]
+    roles = {"outcome": "y", "case_weights": "b", "id": ["t"]}
+    body = {"training": table, "new_data": "new", **roles, "recipe": recipe, "count": 1}
+    told = client.post("/v1/recipes/preview", json=body).json()
+    names = [column["name"] for column in told["training"]["columns"]]
+    assert names == ["a", "b", "zero", "t", "y"]
+    (row,) = told["training"]["rows"]
+    assert (row["b"], row["t"]) == (0, "u")
+    assert told["steps"][0]["learned"]["mean"].keys() == {"a", "zero"}
+    # An id is what it is, a value that the training rows did not have included.
+    assert told["new_data"]["rows"][0]["t"] == "someone"
+    assert [c["type"] for c in told["new_data"]["columns"] if c["name"] == "t"] == ["text"]
+
+
 @pytest.mark.parametrize(
     ("change", "loc", "words"),
     [
+        ({"id": "y"}, ["body", "id"], "'y', the outcome"),
+        ({"id": ["tt"]}, ["body", "id"], "Did you mean 't'?"),
+        ({"case_weights": "t"}, ["body", "case_weights"], "which is text"),
         ({"training": "tabel"}, ["body", "training"], "Did you mean 'table'?"),
         ({"new_data": "tabel"}, ["body", "new_data"], "Did you mean 'table'?"),
         ({"outcome": "Y"}, ["body", "outcome"], "Did you mean 'y'?"),

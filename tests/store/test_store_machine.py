@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -126,6 +127,7 @@ class Machine(RuleBasedStateMachine):
         self.model = JobModel(self.clock)
         self.database = type(self).new_database(self.clock)
         self.boots = 1
+        self.streamed: dict[str, tuple[int, int]] = {}
 
     def teardown(self) -> None:
         try:
@@ -314,10 +316,14 @@ class Machine(RuleBasedStateMachine):
             assert events_of(s) == {
                 (job.id, *event): job.events.count(event) for job in known for event in job.events
             }
+            # A stream follows from the job's own events, which were just compared.
             for job in known:
+                if self.streamed.get(job.id) == (len(job.events), job.first):
+                    continue
                 told = [(one.what, number_or_state(one.data)) for one in events.after(s, job.id)]
                 streamed = job.events[job.first :]
                 assert told == [(what, of) for _, what, of in streamed if what[0] != "n"]
+                self.streamed[job.id] = (len(job.events), job.first)
             lines = s.execute(select(JobLogRow.job_id, JobLogRow.attempt, JobLogRow.line)).all()
             assert sorted(map(tuple, lines)) == sorted(
                 (job.id, *line) for job in known for line in job.lines
@@ -395,17 +401,21 @@ def machine(opens: Callable[[ManualClock], Database]) -> Iterator[type[Machine]]
     yield type("Machine", (Machine,), {"new_database": staticmethod(opens)})
 
 
+def _fresh(folder: Path, migrated_file: Path, clock: ManualClock) -> Database:
+    for left in folder.iterdir():
+        left.unlink()
+    shutil.copyfile(migrated_file, folder / "fitpoint.db")
+    return Database.open(f"sqlite:///{folder}/fitpoint.db", clock=clock)
+
+
 @pytest.mark.timeout(180 if not EXAMPLES else 3600)
-def test_sqlite_does_what_the_model_does(migrated_file: Path, tmp_path: Path) -> None:
-    path = tmp_path / "fitpoint.db"
-
-    def opens(clock: ManualClock) -> Database:
-        for left in tmp_path.iterdir():
-            left.unlink()
-        shutil.copyfile(migrated_file, path)
-        return Database.open(f"sqlite:///{path}", clock=clock)
-
-    with machine(opens) as over_sqlite:
+def test_sqlite_does_what_the_model_does(migrated_file: Path) -> None:
+    # In memory, because thousands of commits would wait for the disk, which is not the question.
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    with (
+        tempfile.TemporaryDirectory(dir=memory) as folder,
+        machine(lambda clock: _fresh(Path(folder), migrated_file, clock)) as over_sqlite,
+    ):
         run_state_machine_as_test(over_sqlite, settings=SETTINGS)
 
 

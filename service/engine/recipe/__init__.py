@@ -5,7 +5,7 @@ from service.engine.recipe.fitted import FittedRecipe
 from service.engine.recipe.fold import Affine, affine
 from service.engine.recipe.memory import Category, MemoryColumns
 from service.engine.recipe.prep import learn, prep, training_rows
-from service.engine.recipe.preview import preview
+from service.engine.recipe.preview import Preview, prepared, preview
 from service.engine.recipe.source import ColumnSource, Rows
 from service.engine.recipe.step import RecipeWarning, Removal
 
@@ -15,6 +15,7 @@ __all__ = [
     "ColumnSource",
     "FittedRecipe",
     "MemoryColumns",
+    "Preview",
     "RecipeWarning",
     "Removal",
     "Rows",
@@ -22,6 +23,7 @@ __all__ = [
     "bake",
     "learn",
     "prep",
+    "prepared",
     "preview",
     "training_rows",
 ]

@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from service.domain.datasets import MAX_LEVELS
+from service.domain.datasets import MAX_LEVELS, TEMPORAL_TYPES, ColumnType
 from service.domain.errors import FieldError, InvalidData, InvalidSpec
 from service.domain.names import did_you_mean
 from service.domain.recipe import Step
-from service.domain.selectors import Kind, kind_of, listed
-from service.engine.recipe.fitted import FittedRecipe
+from service.domain.selectors import kind_of, listed
+from service.domain.temporal import date_text, time_text
+from service.engine.recipe.baked_columns import BakedColumns
 from service.engine.recipe.moments import moments
 from service.engine.recipe.prep import learn, training_rows
 from service.engine.recipe.source import Codes, ColumnSource, Floats, Rows
-from service.engine.recipe.view import View, recoded
 
 Baked = dict[str, Any]
 
-# Text and logical columns become factors when a recipe is prepared.
-_BAKED_TYPES: Mapping[str, str] = {"text": "factor", "logical": "factor"}
+
+@dataclass(frozen=True, kw_only=True)
+class Preview:
+    """A recipe prepared for a look: what it says, and the tables after it."""
+
+    told: dict[str, Any]
+    training: BakedColumns
+    new_data: BakedColumns | None
 
 
 def preview(
@@ -31,103 +38,102 @@ def preview(
     new_data: ColumnSource | None,
     outcomes: Sequence[str],
     count: int = 10,
+    others: Sequence[str] = (),
 ) -> dict[str, Any]:
+    """Return the body of `POST /v1/recipes/preview`; see `prepared`."""
+    return prepared(recipe, training, new_data, outcomes, count, others).told
+
+
+def prepared(
+    recipe: Sequence[Step],
+    training: ColumnSource,
+    new_data: ColumnSource | None,
+    outcomes: Sequence[str],
+    count: int = 10,
+    others: Sequence[str] = (),
+) -> Preview:
     """Prepare a recipe on all rows of one table and bake it, and another, for a look.
 
-    Every column but the outcomes is a predictor. Nominal predictors and missing values are shown
-    and not refused, as nothing is trained. Columns come as R bakes them: the predictors that were
-    there, the outcomes, then the columns that steps made. Values are float64.
+    Every column but the outcomes and `others` is a predictor. Nominal predictors and missing values
+    are shown and not refused, as nothing is trained. Columns come as R bakes them: what was there
+    but the outcomes, the outcomes, then the columns that steps made. Values are float64.
 
     Args:
         recipe: the steps, in order.
         training: the table to learn from.
         new_data: another table to bake, or None; it needs the columns that the recipe reads, and
-            shows the outcomes that it has.
+            shows the outcomes and `others` that it has.
         outcomes: columns that no step touches.
         count: how many first rows to show.
+        others: more columns that no step touches: ids and case weights.
 
     Returns:
-        The body of `POST /v1/recipes/preview`: `{steps, removed, warnings, training, new_data}`.
+        What is told: `{steps, removed, warnings, training, new_data}`, and the tables.
         Moments are of the finite values, `sd` with n-1; what is not finite is None.
 
     Raises:
         InvalidSpec: no such outcome, or a step that selects what is not there.
         InvalidData: new data lack a column that the recipe reads, or hold it in another kind.
     """
-    _require_outcomes(training, outcomes)
-    predictors = [name for name in training.types if name not in set(outcomes)]
-    fitted = learn(recipe, training, predictors)
+    _require_there(training, outcomes)
+    roles = {*outcomes, *others}
+    fitted = learn(recipe, training, [name for name in training.types if name not in roles])
     rows = training_rows(fitted, training)
     if new_data is not None:
         _require_columns(training, new_data, fitted.required, outcomes)
-    return {
+
+    def after(source: ColumnSource, taken: Rows) -> BakedColumns:
+        return BakedColumns(
+            fitted=fitted,
+            training=training,
+            source=source,
+            rows=taken,
+            outcomes=tuple(outcomes),
+            others=tuple(others),
+        )
+
+    learned_from = after(training, rows)
+    baked = None if new_data is None else after(new_data, None)
+    told = {
         "steps": [{"step": step.step, "learned": step.learned()} for step in fitted.steps],
         "removed": [removal.model_dump(mode="json") for removal in fitted.removed],
         "warnings": [warning.model_dump(mode="json") for warning in fitted.warnings],
-        "training": _baked(fitted, training, training, rows, outcomes, count),
-        "new_data": (
-            None if new_data is None else _baked(fitted, training, new_data, None, outcomes, count)
-        ),
+        "training": _shown(learned_from, count),
+        "new_data": None if baked is None else _shown(baked, count),
     }
+    return Preview(told=told, training=learned_from, new_data=baked)
 
 
-def _baked(
-    fitted: FittedRecipe,
-    training: ColumnSource,
-    source: ColumnSource,
-    rows: Rows,
-    outcomes: Sequence[str],
-    count: int,
-) -> Baked:
-    raw = set(fitted.inputs)
-    names = [
-        *(name for name in fitted.outputs if name in raw),
-        *(name for name in outcomes if name in source.types),
-        *(name for name in fitted.outputs if name not in raw),
-    ]
-    kinds: Mapping[str, Kind] = {name: kind_of(training.types[name]) for name in fitted.inputs}
-    for step in fitted.steps:
-        kinds = step.after(kinds)
-    view = View(source, fitted.steps, rows, fitted.levels)
-    shown: list[Baked] = [{} for _ in range(min(count, view.n_rows))]
+def _shown(baked: BakedColumns, count: int) -> Baked:
+    shown: list[Baked] = [{} for _ in range(min(count, baked.n_rows))]
     columns = []
-    for name in names:
-        kind = _shown_type(fitted, training, kinds, name)
+    for name, kind in baked.types().items():
         column: Baked = {"name": name, "type": kind}
         if kind_of(kind) != "nominal":
-            values = view.numeric(name)
+            values = baked.numeric(name)
             column |= _profile(values)
-            cells = [_number(value) for value in values[: len(shown)].tolist()]
+            cells = [_cell(value, kind) for value in values[: len(shown)].tolist()]
         else:
-            levels, codes = _categories(view, training, name, is_outcome=name not in kinds)
+            levels, codes = baked.levels(name), baked.codes(name)
             column |= _profile_of_codes(codes, levels)
             cells = [levels[code] if code >= 0 else None for code in codes[: len(shown)].tolist()]
         columns.append(column)
         for row, cell in zip(shown, cells, strict=True):
             row[name] = cell
     return {
-        "n_rows": view.n_rows,
-        "n_columns": len(names),
+        "n_rows": baked.n_rows,
+        "n_columns": len(columns),
         "columns": columns,
         "rows": shown,
     }
 
 
-def _shown_type(
-    fitted: FittedRecipe, training: ColumnSource, kinds: Mapping[str, Kind], name: str
-) -> str:
-    if name in kinds and any(step.writes(name) for step in fitted.steps):
-        return "numeric" if kinds[name] == "numeric" else "factor"
-    return _BAKED_TYPES.get(training.types[name], training.types[name])
-
-
-def _categories(
-    view: View, training: ColumnSource, name: str, *, is_outcome: bool
-) -> tuple[Sequence[str], Codes]:
-    if not is_outcome:
-        return view.levels(name), view.codes(name)
-    source, levels = view.source, training.category_levels(name)
-    return levels, recoded(source.codes(name, view.rows), source.category_levels(name), levels)
+def _cell(value: float, kind: ColumnType) -> str | float | int | None:
+    if kind not in TEMPORAL_TYPES:
+        return _number(value)
+    if math.isnan(value):
+        return None
+    return date_text(round(value)) if kind == "date" else time_text(round(value * 1e6))
 
 
 def _profile(values: Floats) -> Baked:
@@ -159,7 +165,7 @@ def _number(value: float) -> float | int | None:
     return int(value) if value.is_integer() and abs(value) < 2**53 else value
 
 
-def _require_outcomes(training: ColumnSource, outcomes: Sequence[str]) -> None:
+def _require_there(training: ColumnSource, outcomes: Sequence[str]) -> None:
     for name in outcomes:
         if name not in training.types:
             near = did_you_mean(name, training.types)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from service.domain.datasets import (
     BuiltinRequest,
+    ColumnOptions,
     FileFormat,
     Ingested,
     ReadColumn,
@@ -34,6 +36,7 @@ def ingest(
     limits: ReadLimits = DEFAULT_LIMITS,
     scratch: Path | None = None,
     block_bytes: int = BLOCK_BYTES,
+    as_in: Mapping[str, ColumnOptions] = MappingProxyType({}),
 ) -> Ingested:
     """Read an upload by readr's rules and store it as a canonical file.
 
@@ -46,6 +49,7 @@ def ingest(
         limits: what it may cost.
         scratch: where the file is made; default `target_dir`/tmp.
         block_bytes: text parsed at a time.
+        as_in: how another table's columns are read; those of them that this one has are read so.
 
     Raises:
         UnreadableFile: it is no table; says where, what was expected and what was received.
@@ -54,6 +58,9 @@ def ingest(
     """
     upload = _opened(source, options, limits, block_bytes)
     check_options(options.columns, upload.names)
+    if as_in:
+        shared = {name: as_in[name] for name in upload.names if name in as_in}
+        options = options.model_copy(update={"columns": {**shared, **options.columns}})
     with scratch_file(target_dir, scratch) as path:
         plans = convert(upload, options, limits, path)
         reading = _reading(upload, options, plans)

@@ -1,0 +1,113 @@
+"""What a tune asks for that its metrics, its resamples or the table's size contradict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from service.domain.errors import FieldError, InvalidSpec
+from service.domain.fit import Mode
+from service.domain.metric_names import default_metrics, metrics_of
+from service.domain.names import did_you_mean
+from service.domain.spec_checks import field_error
+from service.domain.tune.grid import MAX_FITS, Bayes
+from service.domain.tune.resampling import MAX_RESAMPLES
+from service.domain.tune.selecting import sort_keys
+from service.domain.tune.sizes import Sizes
+from service.domain.tune.spec import TuneSpec
+
+
+def metrics_for(spec: TuneSpec, mode: Mode) -> tuple[str, ...]:
+    """Return the metrics that candidates are judged by, the first of which ranks them."""
+    return tuple(spec.metrics) if spec.metrics is not None else default_metrics(mode)
+
+
+def wrong_tune(
+    spec: TuneSpec, mode: Mode, ids: Iterable[str], n_candidates: int, sizes: Sizes
+) -> list[FieldError]:
+    """Return why a tune cannot be run, as far as spec and the table's profile tell.
+
+    Args:
+        spec: the tune.
+        mode: of its fit.
+        ids: those of its placeholders.
+        n_candidates: of its grid; those of "bayes" are counted by its size.
+        sizes: of its resamples.
+    """
+    count = spec.grid.size if isinstance(spec.grid, Bayes) else n_candidates
+    return [
+        *_wrong_metrics(spec, mode),
+        *_wrong_finalize(spec, mode, list(ids)),
+        *_wrong_sizes(sizes),
+        *_too_many(count, sizes.resamples),
+    ]
+
+
+def refuse(wrong: Sequence[FieldError]) -> None:
+    """Raise InvalidSpec with all that is wrong, if anything is."""
+    if wrong:
+        place = ".".join(str(part) for part in wrong[0].loc[1:])
+        raise InvalidSpec(f"{place}: {wrong[0].msg}", errors=wrong)
+
+
+def _wrong_metrics(spec: TuneSpec, mode: Mode) -> list[FieldError]:
+    known = metrics_of(mode)
+    names = spec.metrics or []
+    found = []
+    for at, name in enumerate(names):
+        if name not in known:
+            msg = (
+                f"Expected a metric of {mode}: {', '.join(known)}. Received '{name}'."
+                f"{did_you_mean(name, known)}"
+            )
+            found.append(field_error(("metrics", at), msg))
+        elif name in names[:at]:
+            msg = f"Expected each metric once. Received '{name}' twice."
+            found.append(field_error(("metrics", at), msg))
+    return found
+
+
+def _wrong_finalize(spec: TuneSpec, mode: Mode, ids: Sequence[str]) -> list[FieldError]:
+    final = spec.finalize
+    if final is None:
+        return []
+    found = []
+    judged = metrics_for(spec, mode)
+    if final.metric is not None and final.metric not in judged:
+        msg = (
+            f"Expected one of the tune's metrics: {', '.join(judged)}. Received '{final.metric}'."
+            f"{did_you_mean(final.metric, judged)}"
+        )
+        found.append(field_error(("finalize", "metric"), msg))
+    try:
+        keys = sort_keys(final.sort) if final.sort is not None else ()
+    except InvalidSpec as error:
+        return [*found, field_error(("finalize", "sort"), error.detail)]
+    for name, _ in keys:
+        if name not in ids:
+            msg = (
+                f"Expected ids of the fit: {', '.join(ids) or 'it has none'}. Received '{name}'."
+                f"{did_you_mean(name, ids)}"
+            )
+            found.append(field_error(("finalize", "sort"), msg))
+    return found
+
+
+def _wrong_sizes(sizes: Sizes) -> list[FieldError]:
+    found = []
+    if sizes.resamples is not None and not 0 < sizes.resamples <= MAX_RESAMPLES:
+        msg = (
+            f"Expected 1 to {MAX_RESAMPLES} resamples. Received {sizes.resamples:,} of "
+            f"{sizes.n_rows} rows."
+        )
+        found.append(field_error(("resamples",), msg))
+    return [*found, *(field_error(loc, msg) for loc, msg in sizes.refusals)]
+
+
+def _too_many(candidates: int, resamples: int | None) -> list[FieldError]:
+    if resamples is None or candidates * resamples <= MAX_FITS:
+        return []
+    msg = (
+        f"Expected at most {MAX_FITS:,} fits. Received {candidates:,} candidates on "
+        f"{resamples:,} resamples, which are {candidates * resamples:,}."
+    )
+    return [field_error(("grid",), msg)]
