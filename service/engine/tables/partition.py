@@ -83,7 +83,11 @@ def strata_of(table: Table, column: str) -> NDArray[np.int64]:
     """
     if table.types.get(column) in NOMINAL_TYPES:
         return table.codes(column).astype(np.int64) + 1
-    values = table.numeric(column)
+    return stratum_of_numbers(table.numeric(column))
+
+
+def stratum_of_numbers(values: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return each number's stratum as `strata_of` does; NaN is missing."""
     known = ~np.isnan(values)
     strata = np.zeros(len(values), dtype=np.int64)
     distinct = np.unique(values[known])
