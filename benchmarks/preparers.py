@@ -160,7 +160,7 @@ def pandas_prepares(stored: Path) -> Callable[[], Matrix]:
 
     def prepare() -> Matrix:
         frame = pd.read_parquet(stored)
-        numeric = [name for name in frame if name.startswith("x")]
+        numeric = [str(name) for name in frame.columns if str(name).startswith("x")]
         frame[numeric] = frame[numeric].fillna(frame[numeric].mean())
         for name in ("f1", "f2"):
             frame[name] = frame[name].fillna(frame[name].mode()[0])

@@ -1,27 +1,13 @@
-"""One attempt at a claimed job: have a fit run, record what it tells, finish the job."""
+"""One attempt at a claimed fit or replay: have it run, record what it tells, finish the job."""
 
 from __future__ import annotations
 
-import logging
-import shutil
-import time
-from collections.abc import Callable
-from typing import TypeVar
-
 from service import calibrations
-from service.domain.errors import (
-    CancelRequested,
-    ChildDied,
-    Diverged,
-    FitpointError,
-    LeaseLost,
-    NoSpace,
-    Unavailable,
-    is_disk_full,
-)
+from service.carrying import Carrying
+from service.domain.errors import Diverged
 from service.domain.fit import FitSpec
 from service.domain.history import EpochRecord
-from service.domain.jobs import Claim, Environment, Progress
+from service.domain.jobs import Environment, Progress
 from service.domain.models import FittedModel
 from service.domain.plan import Plan
 from service.domain.replay import report
@@ -32,95 +18,39 @@ from service.engine.task import CohortTask, FitOutcome, FitTask, FittedNetwork, 
 from service.executors.port import Executor
 from service.planning import plan_of
 from service.settings import Settings
-from service.store import claims, dataset_origins, jobs, replays, rescue
+from service.store import claims, dataset_origins, jobs, replays
 from service.store.database import Database
-from service.store.sessions import WriteSession
-
-log = logging.getLogger(__name__)
-
-LEASE_SECONDS = 30.0
-_HEARTBEAT_SECONDS = 1.0
-_RETRY_SECONDS = 0.5
-T = TypeVar("T")
 
 
 class Attempt:
-    """Carries one claim to its end. Every write is fenced by the claim's token."""
+    """Has one claimed fit trained; what comes of it is written through its `Carrying`."""
 
-    def __init__(
-        self,
-        database: Database,
-        settings: Settings,
-        claim: Claim,
-        is_draining: Callable[[], bool],
-    ) -> None:
+    def __init__(self, database: Database, settings: Settings, carrying: Carrying) -> None:
         self._database = database
         self._settings = settings
-        self._job = claim.job
-        self._token = claim.token
-        self._is_draining = is_draining
-        self._spec = FitSpec.model_validate(claim.job.spec)
-        self._replays = claim.job.kind == "replay"
-        if self._replays:
-            # Only what decides the weights is done again.
-            self._spec = self._spec.model_copy(update={"evaluate": []})
-        self._staging = settings.staging_dir / f"{claim.job.id}.{claim.token}"
-        self._checkpoints = settings.storage_root / "checkpoints" / claim.job.id
-        self._beaten_at = time.monotonic()
-        self._cancel_asked = False
-        self._environment: Environment | None = None
+        self._carrying = carrying
+        self._job = carrying.job
+        self._replays = carrying.job.kind == "replay"
 
     def run(self, executor: Executor) -> None:
         """Run the job; afterwards it has ended, is queued again, or belongs to somebody else."""
-        try:
-            self._carry(executor)
-        except LeaseLost:
-            log.warning("The lease was lost; what this attempt made is dropped", extra=self._about)
-        except Unavailable:
-            log.exception(
-                "The database did not come back; the lease will expire", extra=self._about
-            )
-        finally:
-            shutil.rmtree(self._staging, ignore_errors=True)
+        self._carrying.carry(lambda: self._train(executor))
 
-    def _carry(self, executor: Executor) -> None:
-        try:
-            self._staging.mkdir(parents=True)
-            self._environment = executor.start()
-            task = self._task()
-            self._plan = self._planned(task)
-            self._promise(bit_exact=self._plan.bit_exact)
-            # A replay proves something only when it trains every epoch itself.
-            kept = None if self._replays else self._checkpoints
-            cohort = CohortTask(fits=(task,), checkpoints=kept)
-            (outcome,) = executor.run(cohort, self._record, self._should_stop, self._kept)
-            self._finish(outcome)
-        except NoSpace as error:
-            self._park(error)
-        except (LeaseLost, Unavailable):
-            raise
-        except CancelRequested:
-            # Accepted between the last epoch and the publication: it must not succeed.
-            self._acknowledge()
-        except ChildDied as error:
-            self._stalled(error)
-        except FitpointError as error:
-            self._fail(error)
-        except OSError as error:
-            if not is_disk_full(error):
-                self._broken(error)
-            else:
-                self._park(NoSpace("The disk is full. It goes on when there is room again."))
-        except Exception as error:
-            self._broken(error)
-
-    def _broken(self, error: Exception) -> None:
-        log.exception("The attempt failed outside the engine", extra=self._about)
-        self._fail(FitpointError(f"The worker failed: {type(error).__name__}. See its log."))
-
-    @property
-    def _about(self) -> dict[str, object]:
-        return {"job": self._job.id, "attempt": self._job.attempt}
+    def _train(self, executor: Executor) -> None:
+        carrying = self._carrying
+        self._spec = FitSpec.model_validate(self._job.spec)
+        if self._replays:
+            # Only what decides the weights is done again.
+            self._spec = self._spec.model_copy(update={"evaluate": []})
+        carrying.environment = executor.start()
+        task = self._task()
+        self._plan = self._planned(task)
+        self._promise(bit_exact=self._plan.bit_exact)
+        # A replay proves something only when it trains every epoch itself.
+        kept = None if self._replays else carrying.checkpoints
+        cohort = CohortTask(fits=(task,), checkpoints=kept)
+        (outcome,) = executor.run(cohort, self._record, carrying.should_stop, self._kept)
+        self._finish(outcome)
 
     def _task(self) -> FitTask:
         with self._database.read() as session:
@@ -138,7 +68,7 @@ class Attempt:
             training=source(self._spec.dataset),
             validation=source(validation) if validation is not None else None,
             evaluations=tuple(source(each.dataset) for each in self._spec.evaluate),
-            staging=self._staging,
+            staging=self._carrying.staging,
             na=origin.na,
         )
 
@@ -156,7 +86,7 @@ class Attempt:
 
     def _promise(self, *, bit_exact: bool) -> None:
         plan = self._plan.model_dump(mode="json")
-        self._write(lambda s: claims.record_plan(s, self._job.id, self._token, plan, bit_exact))
+        self._carrying.write(claims.record_plan, plan, bit_exact)
 
     def _record(self, records: tuple[EpochRecord, ...]) -> None:
         epochs = self._spec.model.epochs
@@ -166,44 +96,25 @@ class Attempt:
             epochs=epochs,
             eta_seconds=round(last.seconds * (epochs - last.epoch), 1),
         )
-        self._write(lambda s: claims.record_epochs(s, self._job.id, self._token, records, progress))
+        self._carrying.write(claims.record_epochs, records, progress)
 
     def _kept(self, epoch: int) -> None:
-        environment = self._known_environment()
-        self._write(
-            lambda s: claims.checkpointed(
-                s, self._job.id, self._token, epoch, environment.fingerprint
-            )
-        )
+        self._carrying.write(claims.checkpointed, epoch, self._known_environment().fingerprint)
 
     def _known_environment(self) -> Environment:
-        assert self._environment is not None, "the executor tells it before the fit"
-        return self._environment
-
-    def _should_stop(self) -> bool:
-        """Beat, and tell whether to end after this epoch: a cancel was asked for, or we drain."""
-        now = time.monotonic()
-        if now - self._beaten_at >= _HEARTBEAT_SECONDS:
-            try:
-                with self._database.write() as session:
-                    self._cancel_asked = claims.heartbeat(session, self._job.id, self._token)
-                self._beaten_at = now
-            except Unavailable:
-                if now - self._beaten_at > LEASE_SECONDS:
-                    raise
-        return self._cancel_asked or self._is_draining()
+        environment = self._carrying.environment
+        assert environment is not None, "the executor tells it before the fit"
+        return environment
 
     def _finish(self, outcome: FitOutcome) -> None:
         if not outcome.bit_exact:
             self._promise(bit_exact=False)
         if outcome.log:
-            self._write(lambda s: claims.log(s, self._job.id, self._token, outcome.log))
-        if outcome.ending == "cancelled" and not self._cancel_asked:
-            self._write(lambda s: claims.release(s, self._job.id, self._token))
-        elif outcome.ending == "cancelled":
-            self._acknowledge()
+            self._carrying.write(claims.log, outcome.log)
+        if outcome.ending == "cancelled":
+            self._carrying.hand_back()
         elif outcome.ending == "diverged" or outcome.fitted is None:
-            self._fail(
+            self._carrying.fail(
                 Diverged(
                     f"The loss was not finite in epoch {outcome.epochs_run}. Lower "
                     "model.learn_rate, scale the predictors in the recipe, or set "
@@ -217,7 +128,7 @@ class Attempt:
 
     def _publish(self, fitted: FittedNetwork, stopped_epoch: int | None) -> None:
         """Files first, row second: a crash between the two leaves a file that nobody names."""
-        path, sha256 = artifact.publish(self._staging, self._settings.storage_root)
+        path, sha256 = artifact.publish(self._carrying.staging, self._settings.storage_root)
         model = FittedModel(
             mode=fitted.mode,
             outcome=fitted.outcomes,
@@ -230,19 +141,14 @@ class Attempt:
             dataset_sha256=fitted.dataset_sha256,
             stopped_epoch=stopped_epoch,
         )
-        environment = self._known_environment()
-        self._write(
-            lambda s: claims.succeed(
-                s,
-                self._job.id,
-                self._token,
-                model=model,
-                name=self._spec.name or self._job.id,
-                evaluations=fitted.evaluations,
-                environment=environment,
-            )
+        self._carrying.write(
+            claims.succeed,
+            model=model,
+            name=self._spec.name or self._job.id,
+            evaluations=fitted.evaluations,
+            environment=self._known_environment(),
         )
-        self._forget_checkpoints()
+        self._carrying.forget_checkpoints()
 
     def _compare(self, fitted: FittedNetwork) -> None:
         """End a replay with what it found."""
@@ -251,38 +157,4 @@ class Attempt:
         with self._database.read() as session:
             then = replays.original(session, self._job.id)
         found = report(asked, then, fitted.weights_sha256, environment)
-        self._write(
-            lambda s: claims.finish_replay(s, self._job.id, self._token, found, environment)
-        )
-
-    def _stalled(self, error: ChildDied) -> None:
-        log.error("The training process died: %s", error.detail, extra=self._about)
-        self._write(lambda s: rescue.child_died(s, self._job.id, self._token, error))
-
-    def _park(self, error: NoSpace) -> None:
-        log.error("The job waits: %s", error.detail, extra=self._about)
-        self._write(lambda s: rescue.park(s, self._job.id, self._token, error))
-
-    def _acknowledge(self) -> None:
-        self._write(lambda s: claims.acknowledge_cancel(s, self._job.id, self._token))
-        self._forget_checkpoints()
-
-    def _fail(self, error: FitpointError) -> None:
-        self._write(lambda s: claims.fail(s, self._job.id, self._token, error, self._environment))
-        self._forget_checkpoints()
-
-    def _forget_checkpoints(self) -> None:
-        """An ended job has no use for them; a queued one, or somebody else's, goes on from them."""
-        shutil.rmtree(self._checkpoints, ignore_errors=True)
-
-    def _write(self, change: Callable[[WriteSession], T]) -> T:
-        """Write in one transaction; while the database is unavailable, try until the lease ends."""
-        deadline = time.monotonic() + LEASE_SECONDS
-        while True:
-            try:
-                with self._database.write() as session:
-                    return change(session)
-            except Unavailable:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(_RETRY_SECONDS)
+        self._carrying.write(claims.finish_replay, found, environment)

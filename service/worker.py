@@ -16,12 +16,13 @@ import time
 from types import FrameType
 
 from service import calibrations
-from service.attempt import LEASE_SECONDS, Attempt
+from service.attempt import Attempt
+from service.carrying import Carrying
 from service.domain.errors import Unavailable
-from service.domain.jobs import Claim
 from service.executors.inline import InlineExecutor
 from service.executors.port import Executor
 from service.executors.process import ProcessExecutor
+from service.lease import own_seconds
 from service.settings import Settings
 from service.store import claims, rescue, workers
 from service.store.database import Database
@@ -109,9 +110,9 @@ class Worker:
             self._described = executor.start().device
             idle_since = time.monotonic()
             while not self._stopping.is_set():
-                claim = self._claim()
-                if claim is not None:
-                    self._carry(index, claim, executor)
+                carrying = self._claim()
+                if carrying is not None:
+                    self._carry(index, carrying, executor)
                     idle_since = time.monotonic()
                 elif index == 0 and time.monotonic() - idle_since > _CALIBRATE_AFTER_SECONDS:
                     self._calibrate(executor)
@@ -133,21 +134,27 @@ class Worker:
         if calibrations.read(folder, executor.start()) is None:
             calibrations.keep(folder, executor.measure())
 
-    def _claim(self) -> Claim | None:
+    def _claim(self) -> Carrying | None:
+        claimed_at = own_seconds()
         try:
             with self._database.write() as session:
-                return claims.claim(session, self.id, LEASE_SECONDS)
+                claim = claims.claim(session, self.id)
         except Unavailable as error:
             log.warning("No job could be claimed: %s", error.detail)
             return None
+        if claim is None:
+            return None
+        return Carrying(
+            self._database, self._settings, claim, self._stopping.is_set, claimed_at=claimed_at
+        )
 
-    def _carry(self, index: int, claim: Claim, executor: Executor) -> None:
+    def _carry(self, index: int, carrying: Carrying, executor: Executor) -> None:
         with self._lock:
-            self._running[index] = claim.job.id
+            self._running[index] = carrying.job.id
         # A replay starts a process of its own: what a warm child remembers must not help it.
-        chosen = self._executor() if claim.job.kind == "replay" else executor
+        chosen = self._executor() if carrying.job.kind == "replay" else executor
         try:
-            Attempt(self._database, self._settings, claim, self._stopping.is_set).run(chosen)
+            Attempt(self._database, self._settings, carrying).run(chosen)
         finally:
             if chosen is not executor:
                 chosen.close()

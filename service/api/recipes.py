@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import Annotated, Any
 
-import anyio.from_thread
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, Field, JsonValue
+from starlette.concurrency import run_in_threadpool
 
 from service.api.answers import answer
 from service.api.bodies import describe, json_body
@@ -102,16 +102,11 @@ _EXAMPLE = {
     response_model=PreviewView,
     openapi_extra=describe(PreviewBody, the_chapters_recipe=_EXAMPLE),
 )
-def preview_recipe(
+async def preview_recipe(
     resources: ResourcesOf, body: Annotated[PreviewBody, Depends(json_body(PreviewBody))]
 ) -> Response:
     """Prepare a recipe on the training data and bake both tables: `prep`, `bake`, `glimpse`."""
-    training = _dataset(resources.database, body.training, "training")
-    new_data = (
-        _dataset(resources.database, body.new_data, "new_data")
-        if body.new_data is not None
-        else None
-    )
+    training, new_data = await run_in_threadpool(_datasets, resources.database, body)
     wrong = [*wrong_weights(body, training), *wrong_ids(body, training)]
     if wrong:
         raise invalid_fields(wrong)
@@ -123,8 +118,15 @@ def preview_recipe(
         table_path(settings, new_data) if new_data is not None else None,
     )
     with placed("body"):
-        found: dict[str, Any] = anyio.from_thread.run(resources.in_child, work)
-    return answer(found)
+        found: dict[str, Any] = await resources.in_child(work)
+    return await run_in_threadpool(answer, found)
+
+
+def _datasets(database: Database, body: PreviewBody) -> tuple[Dataset, Dataset | None]:
+    training = _dataset(database, body.training, "training")
+    if body.new_data is None:
+        return training, None
+    return training, _dataset(database, body.new_data, "new_data")
 
 
 def _dataset(database: Database, ref: str, field: str) -> Dataset:

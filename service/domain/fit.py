@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from service.domain.names import Name
 from service.domain.optimizers import Optimizer, OptimizerName
 from service.domain.recipe import Recipe
-from service.domain.roles import ColumnNames, names_of, roles_of
+from service.domain.roles import ColumnNames, WithRoles
 from service.domain.schema import (
     MAX_EPOCHS,
     MAX_LAYERS,
@@ -216,7 +216,7 @@ class Evaluate(Spec):
     )
 
 
-class FitSpec(Spec):
+class FitSpec(Spec, WithRoles):
     """The body of a fit job."""
 
     kind: Literal["fit"]
@@ -240,21 +240,6 @@ class FitSpec(Spec):
         dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=256)]],
         Field(max_length=64),
     ] = {}
-
-    @property
-    def outcomes(self) -> tuple[str, ...]:
-        """The outcome columns, always as a tuple."""
-        return names_of(self.outcome)
-
-    @property
-    def ids(self) -> tuple[str, ...]:
-        """The id columns, always as a tuple."""
-        return names_of(self.id)
-
-    @property
-    def roles(self) -> dict[str, str]:
-        """The columns that are no predictors: name to role (outcome, case weight or id)."""
-        return roles_of(self)
 
     @model_validator(mode="after")
     def _activation_of_engine(self) -> FitSpec:

@@ -12,7 +12,7 @@ from service.domain.errors import (
     MissingValues,
     NoPredictors,
 )
-from service.domain.foresight import Standing, foreseen, standing_of
+from service.domain.foresight import Before, Standing, foreseen, standing_of
 from service.domain.recipe import Step
 from service.domain.schema import MAX_COLUMNS, Value
 from service.domain.selectors import Kind, Stage, listed
@@ -63,7 +63,8 @@ def predictors_after(
             gone=gone - alive.keys(),
             loc=("recipe", index),
         )
-        after = foreseen(step, stage.chosen(step), alive, stage, n_rows)
+        at = Before(names=stage.chosen(step), columns=alive, stage=stage, n_rows=n_rows)
+        after = foreseen(step, at)
         exact = exact and after.exact
         gone.update(name for name in alive if name not in after.columns)
         alive = after.columns

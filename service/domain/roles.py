@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Protocol
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
@@ -13,31 +12,35 @@ from service.domain.schema import ColumnName, Spec
 ColumnNames = ColumnName | Annotated[list[ColumnName], Field(min_length=1, max_length=64)]
 
 
-class WithRoles(Protocol):
-    """A request that gives columns roles."""
+class WithRoles:
+    """A request that gives columns roles: a schema with these three fields."""
+
+    if TYPE_CHECKING:
+        outcome: ColumnNames
+        case_weights: ColumnName | None
+        id: ColumnNames | None
 
     @property
     def outcomes(self) -> tuple[str, ...]:
-        """The columns to predict."""
-        ...
-
-    @property
-    def case_weights(self) -> str | None:
-        """The column that says how much each row counts."""
-        ...
+        """The outcome columns, always as a tuple."""
+        return _names(self.outcome)
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """The columns that name a row."""
-        ...
+        """The id columns, always as a tuple."""
+        return _names(self.id)
 
     @property
-    def roles(self) -> Mapping[str, str]:
+    def roles(self) -> dict[str, str]:
         """The columns that are no predictors: name to role (outcome, case weight or id)."""
-        ...
+        return {
+            **dict.fromkeys(self.ids, "id"),
+            **dict.fromkeys(_names(self.case_weights), "case weight"),
+            **dict.fromkeys(self.outcomes, "outcome"),
+        }
 
 
-class PreviewSpec(Spec):
+class PreviewSpec(Spec, WithRoles):
     """A recipe, and the columns that are no predictors."""
 
     outcome: ColumnNames
@@ -48,32 +51,6 @@ class PreviewSpec(Spec):
     recipe: Recipe = []
     count: int = Field(default=10, ge=0, le=1000, description="How many first rows to show.")
 
-    @property
-    def outcomes(self) -> tuple[str, ...]:
-        """The outcome columns, always as a tuple."""
-        return names_of(self.outcome)
 
-    @property
-    def ids(self) -> tuple[str, ...]:
-        """The id columns, always as a tuple."""
-        return names_of(self.id)
-
-    @property
-    def roles(self) -> dict[str, str]:
-        """The columns that are no predictors: name to role."""
-        return roles_of(self)
-
-
-def names_of(columns: ColumnNames | None) -> tuple[str, ...]:
-    """Return one column, several or none as a tuple."""
+def _names(columns: ColumnNames | None) -> tuple[str, ...]:
     return (columns,) if isinstance(columns, str) else tuple(columns or ())
-
-
-def roles_of(spec: WithRoles) -> dict[str, str]:
-    """Return the columns that are no predictors: name to role (outcome, case weight or id)."""
-    weights = (spec.case_weights,) if spec.case_weights is not None else ()
-    return {
-        **dict.fromkeys(spec.ids, "id"),
-        **dict.fromkeys(weights, "case weight"),
-        **dict.fromkeys(spec.outcomes, "outcome"),
-    }

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from service.domain.errors import FitpointError, NoSpace, TooLarge, is_disk_full
 from service.domain.schema import Value
 from service.executors.lifeline import die_with_parent
+from service.executors.network_ban import forbid_network
 
 Request = TypeVar("Request", bound=Value)
 
@@ -29,6 +30,8 @@ def answer(
     kind: type[Request],
     work: Callable[[Request], dict[str, Any]],
     needs_more_memory: Callable[[Request], str],
+    *,
+    needs_network: Callable[[Request], bool] = lambda _: False,
 ) -> None:
     """Read the request, do it, write the answer. Anything unforeseen ends the process.
 
@@ -36,11 +39,14 @@ def answer(
         kind: the type of the request.
         work: returns the answer as JSON values.
         needs_more_memory: returns the sentence for a request that memory did not suffice for.
+        needs_network: returns whether it has to download; else the child can open no socket.
     """
     out = os.dup(1)
     os.dup2(2, 1)
     request = kind.model_validate_json(sys.stdin.buffer.read())
     die_with_parent(int(sys.argv[1]))
+    if not needs_network(request):
+        forbid_network()
     try:
         told = Answer(result=work(request))
     except FitpointError as error:

@@ -27,7 +27,12 @@ class ParseRequest(Value):
 
 def main() -> None:
     """Answer one `ParseRequest` with an `Ingested`."""
-    answer(ParseRequest, lambda request: _done(request).model_dump(mode="json"), _over)
+    answer(
+        ParseRequest,
+        lambda request: _done(request).model_dump(mode="json"),
+        _over,
+        needs_network=lambda request: request.builtin is not None,
+    )
 
 
 def _over(request: ParseRequest) -> str:

@@ -15,6 +15,7 @@ from PIL import Image
 from service.store import dataset_origins, datasets
 from service.store.database import Database
 from tests.api.conftest import Tables, Uploads
+from tests.api.hostile_files import memory_bytes
 
 MIXED = "g;n;when;code\na;1,5;2020-01-31;01\nb;-;2020-02-29;02\na;2,5;-;03\na;4,5;2020-01-31;04\n"
 READ: dict[str, Any] = {
@@ -335,3 +336,20 @@ def test_options_for_quotes_and_formats_come_through(upload: Uploads) -> None:
     made = upload("quoted", "d,s\n31.01.20,'a,b'\n", json.dumps(options))
     assert made.status_code == 201, made.text
     assert made.json()["columns"][0]["min"] == "2020-01-31"
+
+
+def test_a_correlation_of_a_thousand_columns_takes_no_memory_of_the_api(
+    client: TestClient, register: Tables
+) -> None:
+    rng = np.random.default_rng(3)
+    names = ",".join(f"x{i}" for i in range(1000))
+    rows = "".join(",".join(map(str, row)) + "\n" for row in rng.integers(0, 9, (1001, 1000)))
+    register("wide", f"{names}\n{rows}", {})
+    before = memory_bytes()
+    got = client.get("/v1/datasets/wide/correlation")
+    assert got.status_code == 200, got.text[:500]
+    size = len(got.content)
+    # A matrix of correlations and one of counts as text; the answer is held by server and client.
+    assert memory_bytes() - before < 4 * size
+    assert got.text.startswith('{"columns":["x0","x1"')
+    assert '"data":[[1.0,' in got.text

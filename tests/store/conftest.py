@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import closing
@@ -29,7 +28,7 @@ def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[PrivateCluster]:
     """A private PostgreSQL server; without its programs the test is skipped, unless required."""
-    _require_postgres()
+    private_cluster.require()
     with closing(PrivateCluster()) as started:
         yield started
 
@@ -37,17 +36,9 @@ def cluster() -> Iterator[PrivateCluster]:
 @pytest.fixture
 def own_cluster() -> Iterator[PrivateCluster]:
     """A server of the test's own, which it may stop: to recover has little to do there."""
-    _require_postgres()
+    private_cluster.require()
     with closing(PrivateCluster()) as started:
         yield started
-
-
-def _require_postgres() -> None:
-    why = private_cluster.missing()
-    if why is not None:
-        if os.environ.get("FITPOINT_TEST_POSTGRES") == "required":
-            pytest.fail(f"FITPOINT_TEST_POSTGRES=required: {why}")
-        pytest.skip(why)
 
 
 @pytest.fixture(scope="session")

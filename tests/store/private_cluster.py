@@ -11,6 +11,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+import pytest
+
 _DEBIAN = Path("/usr/lib/postgresql")
 # initdb and postgres refuse to run as root; the package brings the first user.
 _USERS = ("postgres", "nobody")
@@ -25,6 +27,15 @@ def missing() -> str | None:
     except ImportError:
         return "psycopg is not installed (pip install -e '.[postgres]')"
     return None
+
+
+def require() -> None:
+    """Skip the test that asks where no server can be started; fail it where one must."""
+    why = missing()
+    if why is not None:
+        if os.environ.get("FITPOINT_TEST_POSTGRES") == "required":
+            pytest.fail(f"FITPOINT_TEST_POSTGRES=required: {why}")
+        pytest.skip(why)
 
 
 class PrivateCluster:

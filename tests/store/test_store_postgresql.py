@@ -344,31 +344,3 @@ def test_names_are_sorted_by_code_point_whatever_the_servers_language(
         for name in ("b", "B", "a", "_", "ä", "Z"):
             aliases.put(s, name, model.id)
         assert [alias.alias for alias in aliases.page(s).data] == ["B", "Z", "_", "a", "b", "ä"]
-
-
-def test_claim_and_rescue_read_no_more_rows_than_they_need(impatient: Database) -> None:
-    """With statistics the planner takes the partial indexes and sorts nothing."""
-    with impatient.write() as s:
-        jobs.submit(s, samples.new_job())
-        columns = ", ".join(
-            column.name for column in JobRow.__table__.columns if column.name not in ("id",)
-        )
-        s.execute(
-            text(
-                f"INSERT INTO jobs (id, {columns}) SELECT 'job_' || lpad(n::text, 26, '0'),"
-                f" {columns} FROM jobs, generate_series(1, 5000) n"
-            )
-        )
-        s.execute(text("ANALYZE jobs"))
-        plan = " ".join(
-            str(row[0])
-            for row in s.execute(
-                text(
-                    "EXPLAIN SELECT id FROM jobs WHERE state = 'queued' AND (run_after IS NULL"
-                    " OR run_after_clock <> 'server' OR run_after <= 1.0)"
-                    " ORDER BY priority DESC, id LIMIT 1 FOR UPDATE SKIP LOCKED"
-                )
-            )
-        )
-    assert "ix_jobs_queued" in plan
-    assert "Sort" not in plan

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event, insert, select, text, update
+from sqlalchemy import insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from service.domain.errors import Unavailable
@@ -378,29 +378,3 @@ def test_the_database_itself_keeps_histories_models_ends_and_unfinished_jobs(
             s.execute(text(statement))
     with pytest.raises(IntegrityError, match="succeeded job"), database.write() as s:
         models.publish(s, job_id, "m", samples.fitted_model())
-
-
-@pytest.mark.parametrize("statement", ["claim", "rescue"])
-def test_claim_and_rescue_use_their_partial_indexes(
-    sqlite_database: Database, statement: str
-) -> None:
-    """Otherwise everything that is queued would be sorted for each claim."""
-    ran: list[tuple[str, Any]] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_rest: Any) -> None:
-        ran.append((statement, parameters))
-
-    with sqlite_database.write() as s:
-        connection = s.connection()
-        event.listen(connection, "before_cursor_execute", note)
-        if statement == "claim":
-            claims.claim(s, "wrk_a")
-        else:
-            claims.rescue(s)
-        event.remove(connection, "before_cursor_execute", note)
-        ((sql, parameters),) = ran
-        rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", parameters)
-        plan = " ".join(str(row[3]) for row in rows)
-    index = {"claim": "ix_jobs_queued", "rescue": "ix_jobs_running"}[statement]
-    assert f"INDEX {index}" in plan
-    assert "TEMP B-TREE" not in plan

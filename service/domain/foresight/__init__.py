@@ -2,6 +2,6 @@
 
 # Each of these teaches `foreseen` its steps.
 from service.domain.foresight import factors, filling, keeping, making  # noqa: F401
-from service.domain.foresight.standing import Foreseen, Standing, foreseen, standing_of
+from service.domain.foresight.standing import Before, Foreseen, Standing, foreseen, standing_of
 
-__all__ = ["Foreseen", "Standing", "foreseen", "standing_of"]
+__all__ = ["Before", "Foreseen", "Standing", "foreseen", "standing_of"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from service.domain.foresight.standing import Foreseen, Standing, Standings, changed, foreseen
+from service.domain.foresight.standing import Before, Foreseen, Standing, changed, foreseen
 from service.domain.recipe import (
     ImputeKnn,
     ImputeLinear,
@@ -13,47 +13,33 @@ from service.domain.recipe import (
     ImputeMedian,
     ImputeMode,
 )
-from service.domain.selectors import Stage
 
 
 @foreseen.register(ImputeMean)
 @foreseen.register(ImputeMedian)
 @foreseen.register(ImputeMode)
-def _by_one_value(
-    _: ImputeMean | ImputeMedian | ImputeMode,
-    names: tuple[str, ...],
-    columns: Standings,
-    __: Stage,
-    ___: int | None,
-) -> Foreseen:
-    return Foreseen(columns=changed(columns, {name: _filled(columns[name], 0) for name in names}))
+def _by_one_value(_: ImputeMean | ImputeMedian | ImputeMode, at: Before) -> Foreseen:
+    return Foreseen(
+        columns=changed(at.columns, {name: _filled(at.columns[name], 0) for name in at.names})
+    )
 
 
 @foreseen.register(ImputeKnn)
 @foreseen.register(ImputeLinear)
-def _by_others(
-    step: ImputeKnn | ImputeLinear,
-    names: tuple[str, ...],
-    columns: Standings,
-    stage: Stage,
-    _: int | None,
-) -> Foreseen:
-    others = stage.others(step, "impute_with", "all_predictors")
-    read = frozenset().union(*(columns[name].sources for name in others))
+def _by_others(step: ImputeKnn | ImputeLinear, at: Before) -> Foreseen:
+    others = at.stage.others(step, "impute_with", "all_predictors")
+    read = frozenset().union(*(at.columns[name].sources for name in others))
     new = {}
-    for name in names:
+    for name in at.names:
         # A gap may stay where the other columns have one too.
-        filled = _filled(columns[name], None if columns[name].n_missing else 0)
+        filled = _filled(at.columns[name], None if at.columns[name].n_missing else 0)
         new[name] = replace(filled, sources=filled.sources | read)
-    return Foreseen(columns=changed(columns, new))
+    return Foreseen(columns=changed(at.columns, new))
 
 
 @foreseen.register
-def _lower(
-    _: ImputeLower, names: tuple[str, ...], columns: Standings, __: Stage, ___: int | None
-) -> Foreseen:
-    del names
-    return Foreseen(columns=columns)
+def _lower(_: ImputeLower, at: Before) -> Foreseen:
+    return Foreseen(columns=at.columns)
 
 
 def _filled(column: Standing, n_missing: int | None) -> Standing:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from service.domain.foresight.standing import (
+    Before,
     Foreseen,
     Standing,
-    Standings,
     changed,
     computed,
     foreseen,
@@ -37,98 +37,69 @@ from service.domain.recipe import (
     YeoJohnson,
     ZeroVariance,
 )
-from service.domain.selectors import Stage
 
 
 @foreseen.register
-def _zv(
-    _: ZeroVariance, names: tuple[str, ...], columns: Standings, __: Stage, ___: int | None
-) -> Foreseen:
-    known = {name: columns[name].n_unique for name in names}
+def _zv(_: ZeroVariance, at: Before) -> Foreseen:
+    known = {name: at.columns[name].n_unique for name in at.names}
     dropped = tuple(
         name for name, n_unique in known.items() if n_unique is not None and n_unique < 2
     )
-    return Foreseen(columns=without(columns, dropped), exact=None not in known.values())
+    return Foreseen(columns=without(at.columns, dropped), exact=None not in known.values())
 
 
 @foreseen.register
-def _nzv(
-    step: NearZeroVariance,
-    names: tuple[str, ...],
-    columns: Standings,
-    _: Stage,
-    n_rows: int | None,
-) -> Foreseen:
-    verdicts = {name: _near_constant(step, columns[name], n_rows) for name in names}
+def _nzv(step: NearZeroVariance, at: Before) -> Foreseen:
+    verdicts = {name: _near_constant(step, at.columns[name], at.n_rows) for name in at.names}
     dropped = tuple(name for name, verdict in verdicts.items() if verdict)
-    return Foreseen(columns=without(columns, dropped), exact=None not in verdicts.values())
+    return Foreseen(columns=without(at.columns, dropped), exact=None not in verdicts.values())
 
 
 @foreseen.register
-def _corr(
-    _: Correlation, names: tuple[str, ...], columns: Standings, __: Stage, ___: int | None
-) -> Foreseen:
-    return Foreseen(columns=columns, exact=len(names) < 2)
+def _corr(_: Correlation, at: Before) -> Foreseen:
+    return Foreseen(columns=at.columns, exact=len(at.names) < 2)
 
 
 @foreseen.register
-def _lincomb(
-    step: LinearCombinations,
-    names: tuple[str, ...],
-    columns: Standings,
-    _: Stage,
-    __: int | None,
-) -> Foreseen:
-    require_complete(step.step, names, columns)
-    return Foreseen(columns=columns, exact=step.max_steps == 1 or not names)
+def _lincomb(step: LinearCombinations, at: Before) -> Foreseen:
+    require_complete(step.step, at.names, at.columns)
+    return Foreseen(columns=at.columns, exact=step.max_steps == 1 or not at.names)
 
 
 @foreseen.register
-def _filter_missing(
-    step: FilterMissing,
-    names: tuple[str, ...],
-    columns: Standings,
-    _: Stage,
-    n_rows: int | None,
-) -> Foreseen:
-    lacking = {name: columns[name].n_missing for name in names}
-    if n_rows is None:
-        return Foreseen(columns=columns, exact=set(lacking.values()) <= {0})
-    dropped = tuple(n for n, gaps in lacking.items() if (gaps or 0) / n_rows > step.threshold)
-    return Foreseen(columns=without(columns, dropped), exact=None not in lacking.values())
+def _filter_missing(step: FilterMissing, at: Before) -> Foreseen:
+    lacking = {name: at.columns[name].n_missing for name in at.names}
+    if at.n_rows is None:
+        return Foreseen(columns=at.columns, exact=set(lacking.values()) <= {0})
+    dropped = tuple(n for n, gaps in lacking.items() if (gaps or 0) / at.n_rows > step.threshold)
+    return Foreseen(columns=without(at.columns, dropped), exact=None not in lacking.values())
 
 
 @foreseen.register
-def _naomit(
-    _: OmitMissing, names: tuple[str, ...], columns: Standings, __: Stage, ___: int | None
-) -> Foreseen:
-    if all(columns[name].n_missing == 0 for name in names):
-        return Foreseen(columns=columns)
+def _naomit(_: OmitMissing, at: Before) -> Foreseen:
+    if all(at.columns[name].n_missing == 0 for name in at.names):
+        return Foreseen(columns=at.columns)
     # Fewer rows may have fewer distinct values, and fewer gaps elsewhere.
     left = {
         name: replace(
             column,
-            n_missing=0 if name in names or not column.n_missing else None,
+            n_missing=0 if name in at.names or not column.n_missing else None,
             n_unique=column.n_unique if (column.n_unique or 2) < 2 else None,
             top_counts=None,
         )
-        for name, column in columns.items()
+        for name, column in at.columns.items()
     }
     return Foreseen(columns=left)
 
 
 @foreseen.register
-def _select(
-    _: Select, names: tuple[str, ...], columns: Standings, __: Stage, ___: int | None
-) -> Foreseen:
-    return Foreseen(columns={name: columns[name] for name in names})
+def _select(_: Select, at: Before) -> Foreseen:
+    return Foreseen(columns={name: at.columns[name] for name in at.names})
 
 
 @foreseen.register
-def _remove(
-    _: Remove, names: tuple[str, ...], columns: Standings, __: Stage, ___: int | None
-) -> Foreseen:
-    return Foreseen(columns=without(columns, names))
+def _remove(_: Remove, at: Before) -> Foreseen:
+    return Foreseen(columns=without(at.columns, at.names))
 
 
 @foreseen.register(Normalize)
@@ -139,51 +110,41 @@ def _remove(
 @foreseen.register(BoxCox)
 @foreseen.register(YeoJohnson)
 def _moved(
-    step: Normalize | Center | Scale | Range | Divide | BoxCox | YeoJohnson,
-    names: tuple[str, ...],
-    columns: Standings,
-    _: Stage,
-    __: int | None,
+    step: Normalize | Center | Scale | Range | Divide | BoxCox | YeoJohnson, at: Before
 ) -> Foreseen:
     low = step.min if isinstance(step, Range) else None
     return Foreseen(
-        columns=changed(columns, {name: replace(columns[name], low=low) for name in names})
+        columns=changed(at.columns, {name: replace(at.columns[name], low=low) for name in at.names})
     )
 
 
 @foreseen.register
-def _spatialsign(
-    step: SpatialSign, names: tuple[str, ...], columns: Standings, _: Stage, __: int | None
-) -> Foreseen:
-    shared = computed(*(columns[name] for name in names))
+def _spatialsign(step: SpatialSign, at: Before) -> Foreseen:
+    shared = computed(*(at.columns[name] for name in at.names))
     new = {
-        name: replace(shared, n_missing=columns[name].n_missing, open_gaps=columns[name].open_gaps)
+        name: replace(
+            shared, n_missing=at.columns[name].n_missing, open_gaps=at.columns[name].open_gaps
+        )
         if step.na_rm
         else shared
-        for name in names
+        for name in at.names
     }
-    return Foreseen(columns=changed(columns, new))
+    return Foreseen(columns=changed(at.columns, new))
 
 
 @foreseen.register(Log)
 @foreseen.register(Sqrt)
 @foreseen.register(Inverse)
 @foreseen.register(Logit)
-def _bent(
-    step: Log | Sqrt | Inverse | Logit,
-    names: tuple[str, ...],
-    columns: Standings,
-    _: Stage,
-    __: int | None,
-) -> Foreseen:
+def _bent(step: Log | Sqrt | Inverse | Logit, at: Before) -> Foreseen:
     new = {}
-    for name in names:
-        column = columns[name]
+    for name in at.names:
+        column = at.columns[name]
         lost = column.low is not None and _loses(step, column.low)
         n_missing = max(column.n_missing or 0, 1) if lost else column.n_missing
         # Curves that are not one-to-one on all numbers may make values equal.
         new[name] = replace(column, n_missing=n_missing, low=None, n_unique=None, top_counts=None)
-    return Foreseen(columns=changed(columns, new))
+    return Foreseen(columns=changed(at.columns, new))
 
 
 def _loses(step: Log | Sqrt | Inverse | Logit, low: float) -> bool:

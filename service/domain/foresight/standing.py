@@ -53,28 +53,33 @@ class Foreseen:
     exact: bool = True
 
 
+@dataclass(frozen=True, kw_only=True)
+class Before:
+    """Where a step stands.
+
+    `names` are the columns that it works on, `columns` the predictors before it, `stage` the same
+    for its other selectors, `n_rows` the number of rows, None if unknown.
+    """
+
+    names: tuple[str, ...]
+    columns: Standings
+    stage: Stage
+    n_rows: int | None
+
+
 @singledispatch
-def foreseen(
-    step: RecipeStep,
-    names: tuple[str, ...],
-    columns: Standings,
-    stage: Stage,
-    n_rows: int | None,
-) -> Foreseen:
+def foreseen(step: RecipeStep, at: Before) -> Foreseen:
     """Return what a step leaves, as far as the profile of all rows can tell.
 
     Args:
         step: the step.
-        names: the columns that it works on.
-        columns: the predictors before it.
-        stage: the same for its other selectors.
-        n_rows: the number of rows, None if unknown.
+        at: where it stands.
 
     Raises:
         InvalidSpec: the step cannot do this.
         MissingValues: it cannot do it with gaps.
     """
-    raise NotImplementedError(f"nothing is foreseen of {type(step).__name__} of {len(columns)}")
+    raise NotImplementedError(f"nothing is foreseen of {type(step).__name__} of {len(at.columns)}")
 
 
 def standing_of(column: Column) -> Standing:

@@ -84,13 +84,22 @@ def _shares(n_rows: int, prop: tuple[float, ...], times: int) -> Sizes:
 
 def _folds(spec: VFold, n_rows: int) -> Sizes:
     largest = -(-n_rows // spec.v)
-    msg = f"Expected at most as many folds as rows, {n_rows}. Received v={spec.v}."
+    why: tuple[tuple[Loc, str], ...] = ()
+    if spec.v > n_rows:
+        msg = f"Expected at most as many folds as rows, {n_rows}. Received v={spec.v}."
+        why = (((*_AT, "v"), msg),)
+    elif spec.v == n_rows and spec.repeats > 1:
+        msg = (
+            f"Expected fewer folds than rows, {n_rows}, or one repeat: with a fold for each row "
+            f"all repeats are the same. Received v={spec.v} and repeats={spec.repeats}."
+        )
+        why = (((*_AT, "repeats"), msg),)
     return Sizes(
         n_rows=n_rows,
         resamples=spec.v * spec.repeats,
         analysis=n_rows - largest,
         assessment=n_rows // spec.v,
-        refusals=(((*_AT, "v"), msg),) if spec.v > n_rows else (),
+        refusals=why,
     )
 
 

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.domain.errors import FieldError, MissingValues
+from service.engine.recipe.coded import fill
 from service.engine.recipe.fitted import FittedRecipe
 from service.engine.recipe.source import ColumnSource, Rows, n_selected, part, position
 from service.engine.recipe.view import MISSING, UNSEEN, View
@@ -50,7 +51,7 @@ def bake(
         values = matrix[start:stop, :width]
         with np.errstate(over="ignore"):
             for column, name in enumerate(fitted.outputs):
-                values[:, column] = view.numeric(name)
+                fill(values[:, column], view.column(name))
         if not np.isfinite(values).all():
             row, column = np.argwhere(~np.isfinite(values))[0].tolist()
             where = position(rows, start + row, source.n_rows)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from service.domain.errors import InvalidData
+from service.engine.recipe.coded import Coded
 from service.engine.recipe.source import Floats
+
+Counts: TypeAlias = NDArray[np.int64]
 
 # Outside this a square could leave the range of a double.
 _SAFE = (1e-150, 1e150)
@@ -24,7 +28,7 @@ class Moments(NamedTuple):
     max: float
 
 
-def moments(values: Floats) -> Moments:
+def moments(values: Floats | Coded) -> Moments:
     """Return count, mean, standard deviation (n-1) and range of a column's finite values.
 
     Two passes with a correction, as R's `mean` and `sd`: `m = sum(x)/n; m += sum(x-m)/n;
@@ -33,13 +37,21 @@ def moments(values: Floats) -> Moments:
     skipped, as with `na.rm = TRUE`, and so are infinite ones, which have no place in a mean.
 
     Args:
-        values: float64 (rows,).
+        values: float64 (rows,), or coded: then each product of a value and how often it occurs is
+            rounded, instead of the sums of its equals.
 
     Raises:
         InvalidData: the standard deviation is larger than a double can be.
     """
-    x = finite(values)
-    n = len(x)
+    if isinstance(values, Coded):
+        found, counts = values.counted()
+        kept = np.isfinite(found)
+        return _moments(found[kept], counts[kept])
+    return _moments(finite(values), None)
+
+
+def _moments(x: Floats, counts: Counts | None) -> Moments:
+    n = len(x) if counts is None else int(counts.sum())
     if n == 0:
         return Moments(0, math.nan, math.nan, math.nan, math.nan)
     low, high = float(x.min()), float(x.max())
@@ -47,9 +59,9 @@ def moments(values: Floats) -> Moments:
         return Moments(n, low, 0.0 if n > 1 else math.nan, low, high)
     unit = max(-low, high)
     if _SAFE[0] < unit < _SAFE[1]:
-        mean, sd = _two_passes(x)
+        mean, sd = _two_passes(x, counts, n)
     else:
-        mean, sd = (unit * moment for moment in _two_passes(x / unit))
+        mean, sd = (unit * moment for moment in _two_passes(x / unit, counts, n))
     if not (math.isfinite(mean) and math.isfinite(sd)):
         raise InvalidData(
             "Expected values whose standard deviation is a finite number. "
@@ -73,12 +85,14 @@ def present(values: Floats) -> Floats:
     return values[~missing] if missing.any() else values
 
 
-def _two_passes(x: Floats) -> tuple[float, float]:
-    n = len(x)
-    first = float(x.sum()) / n
+def _two_passes(x: Floats, counts: Counts | None, n: int) -> tuple[float, float]:
+    def total(values: Floats) -> float:
+        return float(values.sum() if counts is None else (values * counts).sum())
+
+    first = total(x) / n
     deviations = x - first
-    mean = first + float(deviations.sum()) / n
+    mean = first + total(deviations) / n
     if mean != first:
         np.subtract(x, mean, out=deviations)
     np.square(deviations, out=deviations)
-    return mean, math.sqrt(float(deviations.sum()) / (n - 1))
+    return mean, math.sqrt(total(deviations) / (n - 1))

@@ -14,6 +14,7 @@ from pydantic import JsonValue
 from service.domain.column_names import require_new
 from service.domain.schema import Spec, Value
 from service.domain.selectors import Kind
+from service.engine.recipe.coded import Coded, spread
 from service.engine.recipe.source import Codes, Floats
 
 if TYPE_CHECKING:
@@ -78,6 +79,10 @@ class FittedStep(Value):
         """Return the values after the step of a column which it writes, float64 (rows,)."""
         raise NotImplementedError(f"{self.step} writes no column '{name}'")
 
+    def column(self, name: str, before: View) -> Floats | Coded:
+        """Return what `numeric` does, coded where the step knows that few values are different."""
+        return self.numeric(name, before)
+
     def codes(self, name: str, before: View) -> Codes:
         """Return the 0-based levels after the step of a nominal column which it writes.
 
@@ -129,14 +134,20 @@ class ColumnwiseStep(FittedStep):
 
     def numeric(self, name: str, before: View) -> Floats:
         """Return the values after the step of a column which it writes, float64 (rows,)."""
-        # numpy may compute logarithms of strided values by other code, with other bits.
-        values = np.ascontiguousarray(before.numeric(name))
+        return spread(self.column(name, before))
+
+    def column(self, name: str, before: View) -> Floats | Coded:
+        """Return what `numeric` does, coded where the values before the step are."""
+        given, index = before.column(name), self._index[name]
         # An overflow is no accident to warn of: bake refuses it, naming row and column.
         with np.errstate(over="ignore", invalid="ignore"):
-            return self.transform(self._index[name], values)
+            if isinstance(given, Coded):
+                return Coded(values=self.transform(index, given.values), places=given.places)
+            # numpy may compute logarithms of strided values by other code, with other bits.
+            return self.transform(index, np.ascontiguousarray(given))
 
     def transform(self, index: int, values: Floats) -> Floats:
-        """Return new values of column `index`; those given must not be written into."""
+        """Return new values of column `index`, each of its value alone; write into none given."""
         raise NotImplementedError
 
 

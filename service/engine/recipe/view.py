@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from service.domain.selectors import Stage
+from service.engine.recipe.coded import Coded
 from service.engine.recipe.source import Codes, ColumnSource, Floats, Rows, n_selected
 from service.engine.recipe.step import FittedStep
 
@@ -68,6 +69,17 @@ class View:
             return self.source.numeric(name, self.rows)
         return self._steps[place].numeric(name, self._before(place))
 
+    def column(self, name: str) -> Floats | Coded:
+        """Return what `numeric` does, coded where few values are different and a step knows it.
+
+        Raises:
+            InvalidData: the source has no such column of numbers.
+        """
+        place = self._writer(name)
+        if place is None:
+            return self.source.numeric(name, self.rows)
+        return self._steps[place].column(name, self._before(place))
+
     def codes(self, name: str) -> Codes:
         """Return a nominal column's 0-based levels, int32 (rows,); not to be changed.
 
@@ -107,6 +119,14 @@ class View:
         if key not in self._kept:
             self._kept[key] = compute()
         kept: T = self._kept[key]
+        return kept
+
+    def lately(self, what: str, compute: Callable[[], T]) -> T:
+        """Return what `compute` gives, or gave if `what` was also asked for last at this place."""
+        key = (len(self._steps), "")
+        if key not in self._kept or self._kept[key][0] != what:
+            self._kept[key] = (what, compute())
+        kept: T = self._kept[key][1]
         return kept
 
     def block(self, rows: Rows) -> View:

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from service.engine.tables.table import Table
 
-BLOCK_CELLS = 4_000_000
+# Cells of the rows that are looked at together; some five arrays of them are held.
+BLOCK_CELLS = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,9 @@ from service.engine.tables.buffers import missing_of, positions, text_array, val
 DownloadFormat = Literal["csv", "csv.gz", "parquet", "arrow"]
 
 _FORMULA = r"^[=+\-@\t\r]"
+# What is made at a time: some megabytes, however wide the table.
+_TEXT_CELLS = 500_000
+_GROUP_BYTES = 16 * 2**20
 
 
 def csv_pieces(path: Path, na: Sequence[str], *, inert_text: bool = True) -> Iterator[bytes]:
@@ -34,17 +37,19 @@ def csv_pieces(path: Path, na: Sequence[str], *, inert_text: bool = True) -> Ite
     import pyarrow.csv as pa_csv
 
     word = "" if "" in na or not na else na[0]
-    with pa.OSFile(str(path)) as file:
-        reader = pa.ipc.open_file(file)
-        names = [inert(name) if inert_text else name for name in reader.schema.names]
-        for at in range(reader.num_record_batches):
+    first = True
+    for batch in _batches(path):
+        rows = max(1, _TEXT_CELLS // max(batch.num_columns, 1))
+        names = [inert(name) if inert_text else name for name in batch.schema.names]
+        for start in range(0, batch.num_rows, rows):
             columns = [
                 _texts(column, word, inert_text=inert_text)
-                for column in reader.get_batch(at).columns
+                for column in batch.slice(start, rows).columns
             ]
             sink = pa.BufferOutputStream()
-            batch = pa.RecordBatch.from_arrays(columns, names=names)
-            pa_csv.write_csv(batch, sink, pa_csv.WriteOptions(include_header=at == 0))
+            part = pa.RecordBatch.from_arrays(columns, names=names)
+            pa_csv.write_csv(part, sink, pa_csv.WriteOptions(include_header=first))
+            first = False
             yield sink.getvalue().to_pybytes()
 
 
@@ -64,14 +69,35 @@ def parquet_pieces(path: Path) -> Iterator[bytes]:
 
     written = _Pieces()
     with pa.OSFile(str(path)) as file:
-        reader = pa.ipc.open_file(file)
-        with pa_parquet.ParquetWriter(
-            pa.PythonFile(written, mode="w"), reader.schema, compression="zstd"
-        ) as writer:
-            for at in range(reader.num_record_batches):
-                writer.write_batch(reader.get_batch(at))
+        schema = pa.ipc.open_file(file).schema
+    with pa_parquet.ParquetWriter(
+        pa.PythonFile(written, mode="w"), schema, compression="zstd"
+    ) as writer:
+        for batch in _batches(path):
+            # Each part is a group of rows, which is held until it is whole.
+            rows = max(1, _GROUP_BYTES * batch.num_rows // max(batch.nbytes, 1))
+            for start in range(0, batch.num_rows, rows):
+                writer.write_batch(batch.slice(start, rows))
                 yield written.taken()
     yield written.taken()
+
+
+def _batches(path: Path) -> Iterator[Any]:
+    """Yield the batches of a canonical file, each mapped anew.
+
+    A slow client keeps pages of the file waiting, which the system may take back, and no copy of
+    them; what was mapped of a file is let go of with its batch.
+    """
+    import pyarrow as pa
+
+    at, count = 0, 1
+    while at < count:
+        with pa.memory_map(str(path)) as file:
+            reader = pa.ipc.open_file(file)
+            count = reader.num_record_batches
+            if at < count:
+                yield reader.get_batch(at)
+        at += 1
 
 
 class _Pieces:

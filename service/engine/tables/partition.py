@@ -48,15 +48,28 @@ def partition(
         )
         raise InvalidSpec(detail, errors=[FieldError(loc=("prop",), msg=detail, received=prop)])
     groups = np.zeros(n_rows, dtype=np.int64) if strata is None else strata
-    random = np.random.Generator(np.random.Philox(seed))
-    taken = np.zeros(n_rows, dtype=np.bool_)
-    sizes = np.bincount(groups)
-    order = np.argsort(groups, kind="stable")
+    return taken(groups, total, np.random.Generator(np.random.Philox(seed)))
+
+
+def taken(strata: NDArray[np.int64], total: int, random: np.random.Generator) -> NDArray[np.bool_]:
+    """Return which rows are drawn, `total` of them, of every stratum its share.
+
+    Args:
+        strata: (n_rows,) each row's stratum, 0 or more.
+        total: 0 to n_rows.
+        random: asked for one permutation a stratum, in their order.
+
+    Returns:
+        (n_rows,) True for drawn.
+    """
+    found = np.zeros(len(strata), dtype=np.bool_)
+    sizes = np.bincount(strata)
+    order = np.argsort(strata, kind="stable")
     ends = np.cumsum(sizes)
     for size, end, count in zip(sizes, ends, _shares(sizes, total), strict=True):
         members = order[end - size : end]
-        taken[members[random.permutation(int(size))[:count]]] = True
-    return taken
+        found[members[random.permutation(int(size))[:count]]] = True
+    return found
 
 
 def strata_of(table: Table, column: str) -> NDArray[np.int64]:
@@ -70,7 +83,11 @@ def strata_of(table: Table, column: str) -> NDArray[np.int64]:
     """
     if table.types.get(column) in NOMINAL_TYPES:
         return table.codes(column).astype(np.int64) + 1
-    values = table.numeric(column)
+    return stratum_of_numbers(table.numeric(column))
+
+
+def stratum_of_numbers(values: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return each number's stratum as `strata_of` does; NaN is missing."""
     known = ~np.isnan(values)
     strata = np.zeros(len(values), dtype=np.int64)
     distinct = np.unique(values[known])

@@ -89,10 +89,10 @@ class Table:
         at = self._at(name)
         out = np.empty(self._count(rows), dtype=np.float64)
         for batch, local, where in self._parts(rows):
-            column = batch.column(at)
-            out[where] = values_of(column)[local]
-            if (missing := missing_of(column)) is not None:
-                out[where] = np.where(missing[local], np.nan, out[where])
+            column, local = _narrowed(batch.column(at), local)
+            values = values_of(column)[local]
+            missing = missing_of(column)
+            out[where] = values if missing is None else np.where(missing[local], np.nan, values)
         if self.types[name] == "datetime":
             out /= 1e6
         return out
@@ -109,7 +109,7 @@ class Table:
         at = self._at(name)
         out = np.empty(self._count(rows), dtype=np.int32)
         for batch, local, where in self._parts(rows):
-            column = batch.column(at)
+            column, local = _narrowed(batch.column(at), local)
             if self.types[name] == "text":
                 # Only the words that occur are looked up, each once.
                 column = column.dictionary_encode()
@@ -248,6 +248,13 @@ class Table:
     def _refused(self, name: str, what: str) -> InvalidSpec:
         detail = f"Expected a column {what}. Received '{name}', which is {self.types[name]}."
         return InvalidSpec(detail, errors=[FieldError(loc=(name,), msg=detail)])
+
+
+def _narrowed(column: Any, local: slice | Places) -> tuple[Any, slice | Places]:
+    """Return rows of a batch and their places among them: of a slice, those rows alone."""
+    if isinstance(local, slice):
+        return column.slice(local.start, local.stop - local.start), slice(None)
+    return column, local
 
 
 def _places(words: Sequence[str], levels: Sequence[str]) -> list[int]:

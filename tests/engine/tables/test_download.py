@@ -122,3 +122,13 @@ def test_downloading_imports_no_pandas(reading: Any) -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_wide_table_is_written_a_few_rows_at_a_time_under_one_header(reading: Any) -> None:
+    names = ",".join(f"c{i}" for i in range(1000))
+    row = ",".join("0.125" for _ in range(1000))
+    whole = reading.ingest(names + "\n" + f"{row}\n" * 520)
+    pieces = list(csv_pieces(_path(reading, whole), [""]))
+    # At most 500,000 cells, whatever a record batch holds.
+    assert [piece.count(b"\n") for piece in pieces] == [501, 20]
+    assert reading.ingest(b"".join(pieces)).sha256 == whole.sha256

@@ -11,6 +11,7 @@ from pydantic import JsonValue
 
 from service.domain.recipe import Inverse, Log, Logit, Sqrt
 from service.domain.selectors import Kind, listed
+from service.engine.recipe.coded import Coded
 from service.engine.recipe.source import Floats
 from service.engine.recipe.step import ColumnwiseStep, Learned, RecipeWarning, StepKind
 from service.engine.recipe.view import View
@@ -22,10 +23,10 @@ class _Curve(ColumnwiseStep):
         arguments = self.model_dump(mode="json", exclude={"step", "columns"})
         return {"columns": list(self.columns), **arguments}
 
-    def numeric(self, name: str, before: View) -> Floats:
-        """Return the values after the step of a column which it writes, float64 (rows,)."""
+    def column(self, name: str, before: View) -> Floats | Coded:
+        """Return what `numeric` does, coded where the values before the step are."""
         with np.errstate(divide="ignore"):
-            return super().numeric(name, before)
+            return super().column(name, before)
 
 
 class Logged(_Curve):

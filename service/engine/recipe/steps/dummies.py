@@ -13,6 +13,7 @@ from service.domain.errors import FieldError, InvalidData
 from service.domain.recipe import Dummy
 from service.domain.schema import MAX_COLUMNS
 from service.domain.selectors import Kind
+from service.engine.recipe.coded import Coded, Places, spread
 from service.engine.recipe.source import Floats
 from service.engine.recipe.step import Learned, MakingStep, StepKind
 from service.engine.recipe.view import View
@@ -35,16 +36,24 @@ class Dummies(MakingStep):
 
     def numeric(self, name: str, before: View) -> Floats:
         """Return the values after the step of a column which it writes, float64 (rows,)."""
+        return spread(self.column(name, before))
+
+    def column(self, name: str, before: View) -> Coded:
+        """Return what `numeric` does, as the value at each level and each row's level."""
         place = self._place[name]
         factor = self.factors[place]
-        # Codes -2 and -1, unseen and missing, read the last two.
-        table = np.zeros(self.n_levels[factor] + 2)
+        # Codes -2 and -1, unseen and missing, become places 0 and 1.
+        values = np.zeros(self.n_levels[factor] + 2)
+        values[:2] = np.nan
         if name in self.contrasts:
-            table[:-2] = self.contrasts[name]
+            values[2:] = self.contrasts[name]
         else:
-            table[self.codes_of[place]] = 1
-        table[-2:] = np.nan
-        return table[before.codes(factor)]
+            values[2 + self.codes_of[place]] = 1
+        # A factor's columns stand side by side: its codes are worked out once.
+        places = before.lately(
+            factor, lambda: Places(np.add(before.codes(factor), 2, dtype=np.intp))
+        )
+        return Coded(values=values, places=places)
 
     def learned(self) -> dict[str, JsonValue]:
         """Return what was learned, as a person would want to see it."""

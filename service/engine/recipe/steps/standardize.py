@@ -103,7 +103,7 @@ def learn_center(step: Center, columns: Mapping[str, Kind], training: View) -> L
 
     The mean of no values is taken as 0: every value that is there in new data stays as it is.
     """
-    means = [moments(training.numeric(name)).mean for name in columns]
+    means = [moments(training.column(name)).mean for name in columns]
     return Learned(
         fitted=Centered(
             columns=tuple(columns),
@@ -133,7 +133,7 @@ def _learn(
     constant: list[str] = []
     short: list[str] = []
     for name in columns:
-        found = moments(training.numeric(name))
+        found = moments(training.column(name))
         if found.n < 2:
             short.append(name)
         elif found.sd < sys.float_info.epsilon:

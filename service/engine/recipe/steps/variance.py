@@ -10,6 +10,7 @@ import numpy as np
 from service.domain.near_constant import is_near_constant
 from service.domain.recipe import NearZeroVariance, ZeroVariance
 from service.domain.selectors import Kind
+from service.engine.recipe.coded import Coded
 from service.engine.recipe.moments import present
 from service.engine.recipe.source import Codes, Floats
 from service.engine.recipe.step import DroppingStep, Learned, StepKind
@@ -47,7 +48,7 @@ def learn_zv(step: ZeroVariance, columns: Mapping[str, Kind], training: View) ->
     reasons: dict[str, str] = {}
     for name, kind in columns.items():
         is_numeric = kind != "nominal"
-        values = present(training.numeric(name)) if is_numeric else _seen(training.codes(name))
+        values = _distinct(training.column(name)) if is_numeric else _seen(training.codes(name))
         if len(values) == 0:
             reasons[name] = "It has no values."
         elif values.min() == values.max():
@@ -78,6 +79,11 @@ def learn_nzv(step: NearZeroVariance, columns: Mapping[str, Kind], training: Vie
         else:
             reasons[name] = "It has a single value." if tally.n_unique else "It has no values."
     return Learned(fitted=DroppedNearConstants(removed=tuple(reasons)), reasons=reasons)
+
+
+def _distinct(column: Floats | Coded) -> Floats:
+    """Return the values that are not missing, each once at least."""
+    return present(column.counted()[0] if isinstance(column, Coded) else column)
 
 
 def _seen(codes: Codes) -> Codes:
