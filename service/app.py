@@ -30,6 +30,7 @@ from service.api import (
     predictions,
     problem_pages,
     recipes,
+    tunes,
 )
 from service.api.dependencies import Resources
 from service.api.edge import Edge
@@ -37,6 +38,7 @@ from service.api.feeds import Feeds
 from service.api.surface import Surface, refuse_unknown_query
 from service.domain.datasets import BuiltinRequest, ReadOptions
 from service.domain.fit import FitSpec
+from service.domain.tune.spec import Finalize, TuneSpec
 from service.serving import Predictors
 from service.settings import Settings
 from service.store.database import Database
@@ -55,11 +57,14 @@ _ROUTERS = (
     jobs,
     job_history,
     job_events,
+    tunes,
     models,
     predictions,
 )
 _DESCRIBED = (
     FitSpec,
+    TuneSpec,
+    Finalize,
     BuiltinRequest,
     ReadOptions,
     dataset_splits.SplitBody,

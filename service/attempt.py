@@ -8,17 +8,16 @@ from service.domain.errors import Diverged
 from service.domain.fit import FitSpec
 from service.domain.history import EpochRecord
 from service.domain.jobs import Environment, Progress
-from service.domain.models import FittedModel
 from service.domain.plan import Plan
 from service.domain.replay import report
 from service.domain.resolve import resolve
-from service.engine import artifact
-from service.engine.tables.storage import canonical_path
-from service.engine.task import CohortTask, FitOutcome, FitTask, FittedNetwork, Source
+from service.engine.task import CohortTask, FitOutcome, FitTask, FittedNetwork
 from service.executors.port import Executor
 from service.planning import plan_of
+from service.publishing import publish
 from service.settings import Settings
-from service.store import claims, dataset_origins, jobs, replays
+from service.sources import Sources
+from service.store import claims, replays
 from service.store.database import Database
 
 
@@ -53,23 +52,15 @@ class Attempt:
         self._finish(outcome)
 
     def _task(self) -> FitTask:
-        with self._database.read() as session:
-            datasets = jobs.datasets_of(session, self._job.id)
-            origin = dataset_origins.of(session, datasets[self._spec.dataset].id)
-        folder = self._settings.datasets_dir
-
-        def source(name: str) -> Source:
-            dataset = datasets[name]
-            return Source(path=canonical_path(folder, dataset.sha256), dataset=dataset)
-
-        validation = self._spec.engine.validation_dataset
+        spec = self._spec
+        sources = Sources(self._database, self._settings, self._job.id)
         return FitTask(
-            spec=self._spec,
-            training=source(self._spec.dataset),
-            validation=source(validation) if validation is not None else None,
-            evaluations=tuple(source(each.dataset) for each in self._spec.evaluate),
+            spec=spec,
+            training=sources[spec.dataset],
+            validation=sources.get(spec.engine.validation_dataset),
+            evaluations=tuple(sources[each.dataset] for each in spec.evaluate),
             staging=self._carrying.staging,
-            na=origin.na,
+            na=sources.na(spec.dataset),
         )
 
     def _planned(self, task: FitTask) -> Plan:
@@ -124,31 +115,13 @@ class Attempt:
         elif self._replays:
             self._compare(outcome.fitted)
         else:
-            self._publish(outcome.fitted, outcome.stopped_epoch)
-
-    def _publish(self, fitted: FittedNetwork, stopped_epoch: int | None) -> None:
-        """Files first, row second: a crash between the two leaves a file that nobody names."""
-        path, sha256 = artifact.publish(self._carrying.staging, self._settings.storage_root)
-        model = FittedModel(
-            mode=fitted.mode,
-            outcome=fitted.outcomes,
-            levels=fitted.levels,
-            predictors=fitted.predictors,
-            n_parameters=fitted.n_parameters,
-            weights_sha256=fitted.weights_sha256,
-            artifact_sha256=sha256,
-            artifact_path=path,
-            dataset_sha256=fitted.dataset_sha256,
-            stopped_epoch=stopped_epoch,
-        )
-        self._carrying.write(
-            claims.succeed,
-            model=model,
-            name=self._spec.name or self._job.id,
-            evaluations=fitted.evaluations,
-            environment=self._known_environment(),
-        )
-        self._carrying.forget_checkpoints()
+            publish(
+                self._carrying,
+                self._settings,
+                outcome.fitted,
+                name=self._spec.name,
+                stopped_epoch=outcome.stopped_epoch,
+            )
 
     def _compare(self, fitted: FittedNetwork) -> None:
         """End a replay with what it found."""

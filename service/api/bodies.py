@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request
@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from service.api.json_text import MAX_MEMBERS, count_members, read_json, whole_as_integers
 from service.api.problem_kinds import UnsupportedMedia
-from service.api.validation import invalid, invalid_fields
+from service.api.validation import invalid, invalid_fields, shown
 from service.domain.errors import FieldError
 
 Body = TypeVar("Body", bound=BaseModel)
@@ -84,6 +84,33 @@ def json_body(model: type[Body]) -> Callable[[bytes], Body]:
         return parse(raw, model, "body")
 
     return read
+
+
+def json_body_of_kind(models: Mapping[str, type[BaseModel]]) -> Callable[[bytes], BaseModel]:
+    """Return the dependency that reads a JSON body as the model that its `kind` names."""
+
+    def read(raw: RawJson) -> BaseModel:
+        value = read_json(raw)
+        kind = value.get("kind") if isinstance(value, dict) else next(iter(models))
+        if not isinstance(kind, str) or kind not in models:
+            known = " or ".join(f"'{name}'" for name in models)
+            received = shown(kind) if kind is not None else "none"
+            msg = f"Expected {known}. Received {received}."
+            raise invalid_fields([FieldError(loc=("body", "kind"), msg=msg)])
+        return parse(raw, models[kind], "body")
+
+    return read
+
+
+def describe_kinds(models: Mapping[str, type[BaseModel]], **examples: Any) -> dict[str, Any]:
+    """Return what OpenAPI is told of a JSON body whose `kind` names its model."""
+    told = describe(next(iter(models.values())), **examples)
+    references = {kind: f"#/components/schemas/{model.__name__}" for kind, model in models.items()}
+    told["requestBody"]["content"][JSON]["schema"] = {
+        "oneOf": [{"$ref": reference} for reference in references.values()],
+        "discriminator": {"propertyName": "kind", "mapping": references},
+    }
+    return told
 
 
 def describe(model: type[BaseModel], **examples: Any) -> dict[str, Any]:

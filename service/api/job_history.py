@@ -138,19 +138,21 @@ def plot_history(
     database: DatabaseOf,
     j: Reference,
     extension: Literal["svg", "png"],
+    trial: Annotated[int, Query(ge=1, description="Of a tune.")] = 1,
+    fold: Annotated[int, Query(ge=1, description="Of a tune.")] = 1,
 ) -> Response:
     """The learning curve, training and validation, the best and the stopped epoch marked."""
-    job, records, stopped, best = _history(database, j)
+    job, records, stopped, best = _history(database, j, trial, fold)
     drawn = history(records, best, stopped, title=job.name or job.id, fmt=extension)
     return picture(request, drawn, SVG if extension == "svg" else PNG)
 
 
 def _history(
-    database: Database, job_id: str
+    database: Database, job_id: str, trial: int, fold: int
 ) -> tuple[Job, Sequence[EpochRecord], int | None, int | None]:
     with database.read() as s:
         job = jobs.get(s, job_id)
-        records = epochs.all_of(s, job.id)
+        records = epochs.all_of(s, job.id, trial, fold)
         stopped, best = _marks(s, job, records)
     return job, records, stopped, best
 
@@ -159,6 +161,9 @@ def _marks(
     s: ReadSession, job: Job, records: Sequence[EpochRecord] | None
 ) -> tuple[int | None, int | None]:
     """Return the stopped and the best epoch; `records` is the whole history, if it is at hand."""
+    if job.kind == "tune":
+        # Of several fits; each one's are among the job's trials.
+        return None, None
     engine = FitSpec.model_validate(job.spec).engine
     monitor = engine.early_stopping.monitor if engine.early_stopping is not None else None
     whole = epochs.all_of(s, job.id) if records is None else records

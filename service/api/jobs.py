@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel
 
-from service.api import submission
+from service.api import submission, tune_submission
 from service.api.admission import Room, require_room
 from service.api.answers import answer, resource
-from service.api.bodies import describe, json_body
+from service.api.bodies import describe_kinds, json_body_of_kind
 from service.api.dependencies import (
     After,
     DatabaseOf,
@@ -19,18 +19,24 @@ from service.api.dependencies import (
     Reference,
     SettingsOf,
 )
-from service.api.idempotency import OnceOfJson, OnceWithoutBody
+from service.api.idempotency import Once, OnceOfJson, OnceWithoutBody
 from service.api.openapi import NOT_MODIFIED, problems
+from service.api.tune_submission import TuneDryRun
 from service.api.views import JobList, JobView, job_item, job_path, job_view
+from service.domain.errors import InvalidSpec
 from service.domain.fit import FitSpec
-from service.domain.jobs import Job, JobState
+from service.domain.jobs import JobState
 from service.domain.plan import Plan
 from service.domain.resolve import spec_sha256
+from service.domain.tune.spec import TuneSpec
+from service.settings import Settings
 from service.store import jobs, models, replays
+from service.store.database import Database
 from service.store.sessions import WriteSession
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
+_KINDS = {"fit": FitSpec, "tune": TuneSpec}
 _EXAMPLES = {
     "the_shortest": {"kind": "fit", "dataset": "iris", "outcome": "Species"},
     "relu_30": {
@@ -51,6 +57,31 @@ _EXAMPLES = {
             "early_stopping": {"monitor": "val_loss", "min_delta": 0, "patience": 10},
         },
         "evaluate": [{"dataset": "mnist_test", "metrics": ["accuracy", "roc_auc"]}],
+    },
+    "the_grid": {
+        "kind": "tune",
+        "name": "grid",
+        "fit": {
+            "dataset": "mnist_train",
+            "outcome": "y",
+            "recipe": [{"step": "zv"}, {"step": "normalize"}],
+            "model": {
+                "hidden_units": {"tune": True},
+                "penalty": {"tune": True},
+                "activation": "relu",
+                "epochs": 20,
+            },
+        },
+        "grid": {
+            "kind": "expand",
+            "values": {
+                "hidden_units": [5, 10, 20, 30, 50, 100],
+                "penalty": [1e-5, 1e-4, 1e-2, 1e-1],
+            },
+        },
+        "resamples": {"kind": "validation_split", "prop": 0.8333333333333334, "seed": 102030},
+        "metrics": ["accuracy"],
+        "finalize": {"select": "best", "metric": "accuracy", "refit": True},
     },
 }
 
@@ -78,15 +109,18 @@ class DryRun(BaseModel):
     status_code=202,
     response_model=JobView,
     responses={
-        200: {"model": JobView | DryRun, "description": "Nothing was queued: dry run, or reused"},
+        200: {
+            "model": JobView | DryRun | TuneDryRun,
+            "description": "Nothing was queued: dry run, or reused",
+        },
         **problems(409),
     },
-    openapi_extra=describe(FitSpec, **_EXAMPLES),
+    openapi_extra=describe_kinds(_KINDS, **_EXAMPLES),
 )
 def create_job(
     database: DatabaseOf,
     settings: SettingsOf,
-    spec: Annotated[FitSpec, Depends(json_body(FitSpec))],
+    spec: Annotated[FitSpec | TuneSpec, Depends(json_body_of_kind(_KINDS))],
     once: OnceOfJson,
     dry_run: Annotated[bool, Query(description="Validate everything, queue nothing.")] = False,
     reuse: Annotated[
@@ -94,10 +128,14 @@ def create_job(
         Query(description="Answer with a succeeded job of the same spec, data and environment."),
     ] = False,
 ) -> Response:
-    """Queue a fit. Whatever spec and data profile decide is refused here, not later."""
+    """Queue a fit or a tune. Whatever spec and data profile decide is refused here, not later."""
     earlier = None if dry_run else once.earlier(database)
     if earlier is not None:
         return earlier
+    if isinstance(spec, TuneSpec):
+        if reuse:
+            raise InvalidSpec("Expected `reuse` with a fit. Received a tune.")
+        return _create_tune(database, settings, spec, once, dry_run=dry_run)
     with database.read() as s:
         found, used = submission.resolved(s, spec)
     if dry_run:
@@ -118,9 +156,22 @@ def create_job(
         like = submission.reusable(s, found.spec, used, settings.backend) if reuse else None
         if like is not None:
             return answer(job_view(like), headers={"Location": job_path(like.id)})
-        return _queued(submission.submit(s, found.spec, used))
+        return submission.queued(submission.submit(s, found.spec, used))
 
     return once.make(database, create)
+
+
+def _create_tune(
+    database: Database, settings: Settings, spec: TuneSpec, once: Once, *, dry_run: bool
+) -> Response:
+    with database.read() as s:
+        found, used = tune_submission.resolved_tune(s, spec)
+    if dry_run:
+        return answer(tune_submission.foretold(found))
+    require_room(settings)
+    return once.make(
+        database, lambda s: submission.queued(tune_submission.submit_tune(s, found, used))
+    )
 
 
 @router.get("", response_model=JobList)
@@ -172,7 +223,7 @@ def cancel_job(database: DatabaseOf, j: Reference) -> Response:
 )
 def retry_job(database: DatabaseOf, j: Reference, once: OnceWithoutBody) -> Response:
     """Queue a failed or cancelled job again, as a new attempt."""
-    return once.make(database, lambda s: _queued(jobs.retry(s, j)))
+    return once.make(database, lambda s: submission.queued(jobs.retry(s, j)))
 
 
 @router.post(
@@ -189,7 +240,7 @@ def replay_job(database: DatabaseOf, j: Reference, once: OnceWithoutBody) -> Res
     checkpoint. Once it has succeeded, its `replay` says whether the weights are the `same`, and
     which parts of the environment are not. It leaves no model.
     """
-    return once.make(database, lambda s: _queued(replays.submit_replay(s, j)))
+    return once.make(database, lambda s: submission.queued(replays.submit_replay(s, j)))
 
 
 @router.delete("/{j}", status_code=204, responses=problems(404, 409))
@@ -202,7 +253,3 @@ def delete_job(database: DatabaseOf, predictors: PredictorsOf, j: Reference) -> 
     if model is not None:
         predictors.forget(model.artifact_path, model.artifact_sha256)
     return Response(status_code=204)
-
-
-def _queued(job: Job) -> Response:
-    return answer(job_view(job), status=202, headers={"Location": job_path(job.id)})

@@ -135,6 +135,13 @@ def _kinds() -> Mapping[str, Kind]:
                 "Scale the predictors, lower `learn_rate`, or set `terminate_on_nan` to false.",
             ),
             _kind(
+                e.AllFailed,
+                422,
+                "No candidate of the tune could be trained and judged.",
+                "`detail` groups the reasons; `GET /v1/jobs/{j}/trials` has a `note` for each "
+                "candidate.",
+            ),
+            _kind(
                 e.ChildDied,
                 500,
                 "The process that trained was killed or crashed, most often for want of memory.",

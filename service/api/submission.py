@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
+
+from fastapi import Response
 
 import service
 from service import calibrations
+from service.api.answers import answer
+from service.api.views import job_path, job_view
 from service.domain.datasets import Dataset
 from service.domain.errors import FieldError, InvalidSpec, NotFound
 from service.domain.fit import FitSpec
@@ -19,6 +23,7 @@ from service.store import datasets, jobs, reuse
 from service.store.sessions import ReadSession, WriteSession
 
 Used = Mapping[str, Dataset]
+Wanted = tuple[str, tuple[str | int, ...]]
 
 
 def resolved(s: ReadSession, spec: FitSpec) -> tuple[Resolved, Used]:
@@ -27,10 +32,24 @@ def resolved(s: ReadSession, spec: FitSpec) -> tuple[Resolved, Used]:
     Raises:
         InvalidSpec, MissingValues, NoPredictors: what spec and profiles decide.
     """
-    wanted: list[tuple[str, tuple[str | int, ...]]] = [(spec.dataset, ("dataset",))]
+    wanted: list[Wanted] = [(spec.dataset, ("dataset",))]
     if spec.engine.validation_dataset is not None:
         wanted.append((spec.engine.validation_dataset, ("engine", "validation_dataset")))
     wanted += [(each.dataset, ("evaluate", at, "dataset")) for at, each in enumerate(spec.evaluate)]
+    used = named(s, wanted)
+    validation = spec.engine.validation_dataset
+    found = resolve(
+        spec, used[spec.dataset], used[validation] if validation is not None else None, used
+    )
+    return found, used
+
+
+def named(s: ReadSession, wanted: Sequence[Wanted]) -> Used:
+    """Return the datasets of some names, each with its place in the body.
+
+    Raises:
+        InvalidSpec: a name that no dataset has; every such place is told.
+    """
     used: dict[str, Dataset] = {}
     unknown: list[FieldError] = []
     for name, loc in wanted:
@@ -41,11 +60,12 @@ def resolved(s: ReadSession, spec: FitSpec) -> tuple[Resolved, Used]:
             unknown.append(FieldError(loc=("body", *loc), msg=error.detail, received=name))
     if unknown:
         raise InvalidSpec(unknown[0].msg, errors=unknown)
-    validation = spec.engine.validation_dataset
-    found = resolve(
-        spec, used[spec.dataset], used[validation] if validation is not None else None, used
-    )
-    return found, used
+    return used
+
+
+def queued(job: Job) -> Response:
+    """Return the answer that a job was accepted."""
+    return answer(job_view(job), status=202, headers={"Location": job_path(job.id)})
 
 
 def submit(s: WriteSession, spec: FitSpec, used: Used) -> Job:

@@ -120,6 +120,13 @@ class Diverged(FitpointError):
     title = "The loss diverged"
 
 
+class AllFailed(FitpointError):
+    """No candidate of a tune could be trained and judged."""
+
+    code = "all-failed"
+    title = "Every candidate failed"
+
+
 class ChildDied(FitpointError):
     """The process that trained ended without an answer."""
 

@@ -15,7 +15,7 @@ from service.domain.metric_names import default_metrics
 from service.domain.network import network_of
 from service.domain.other_data import disagreements
 from service.domain.recipe_outcome import Surviving, predictors_after
-from service.domain.schema import MAX_PARAMETERS
+from service.domain.schema import MAX_PARAMETERS, Spec
 from service.domain.spec_checks import (
     field_error,
     training_rows,
@@ -136,8 +136,8 @@ def derived_shuffle_seed(seeds: Sequence[int]) -> int:
     return int.from_bytes(hashlib.sha256(text.encode("ascii")).digest()[:4], "big") >> 1
 
 
-def spec_sha256(spec: FitSpec) -> str:
-    """Return the hash of what decides a fit's result: all but its name, its priority and its tags.
+def spec_sha256(spec: Spec) -> str:
+    """Return the hash of what decides a job's result: all but its name, its priority and its tags.
 
     Formula: sha256 of the JSON text with sorted keys and no spaces, in UTF-8.
     """

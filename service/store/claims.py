@@ -8,14 +8,20 @@ from typing import Any
 
 from sqlalchemy import and_, case, false, func, literal, or_, select, update
 
-from service.domain.errors import CancelRequested, Conflict, FitpointError
+from service.domain.errors import Conflict, FitpointError
 from service.domain.evaluations import Evaluation
 from service.domain.history import EpochRecord
 from service.domain.jobs import Checkpoint, Claim, Environment, JobState, Progress, Replay
 from service.domain.models import FittedModel, RegisteredModel
 from service.store import epochs, evaluations, events, jobs, logs, models
 from service.store.encoding import words_for_floats
-from service.store.fence import Held, held, lease_lost, leave_running, require_held
+from service.store.fence import (
+    held,
+    lease_lost,
+    leave_running,
+    require_held,
+    require_uncancelled,
+)
 from service.store.job_rows import is_state
 from service.store.rescue import child_died, park, rescue, retry_later, worker_died
 from service.store.sessions import WriteSession, clock_of, lock_catalogue
@@ -206,7 +212,7 @@ def succeed(
         CancelRequested: a cancel was accepted meanwhile; acknowledge it instead.
     """
     lock_catalogue(s)
-    job = _require_uncancelled(s, job_id, token)
+    job = require_uncancelled(s, job_id, token)
     leave_running(
         s,
         job,
@@ -226,7 +232,7 @@ def finish_replay(
     Raises:
         CancelRequested: a cancel was accepted meanwhile; acknowledge it instead.
     """
-    job = _require_uncancelled(s, job_id, token)
+    job = require_uncancelled(s, job_id, token)
     found = report.model_dump(mode="json")
     leave_running(s, job, JobState.SUCCEEDED, environment=environment, replay=found)
 
@@ -258,16 +264,6 @@ def acknowledge_cancel(s: WriteSession, job_id: str, token: int) -> JobState:
 def release(s: WriteSession, job_id: str, token: int) -> JobState:
     """Put a job back into the queue when its worker drains (T8); no counter is touched."""
     return leave_running(s, require_held(s, job_id, token), JobState.QUEUED)
-
-
-def _require_uncancelled(s: WriteSession, job_id: str, token: int) -> Held:
-    job = require_held(s, job_id, token)
-    if job.cancel_requested_at is not None:
-        raise CancelRequested(
-            f"Expected no cancel of job '{job_id}'. One was accepted, so it cannot succeed. "
-            "Acknowledge the cancel."
-        )
-    return job
 
 
 def _keep_evaluations(s: WriteSession, job_id: str, given: Sequence[Evaluation]) -> None:

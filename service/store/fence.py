@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from sqlalchemy import ColumnElement, and_, select, update
 
-from service.domain.errors import FitpointError, LeaseLost
+from service.domain.errors import CancelRequested, FitpointError, LeaseLost
 from service.domain.jobs import Environment, JobState
 from service.store import events
 from service.store.clock import Moment
@@ -55,6 +55,17 @@ def require_held(s: WriteSession, job_id: str, token: int) -> Held:
     if row is None:
         lease_lost(job_id, token)
     return Held(job_id=job_id, token=token, **row._mapping)
+
+
+def require_uncancelled(s: WriteSession, job_id: str, token: int) -> Held:
+    """Return the job's counters, locked; raise LeaseLost, or CancelRequested after a cancel."""
+    job = require_held(s, job_id, token)
+    if job.cancel_requested_at is not None:
+        raise CancelRequested(
+            f"Expected no cancel of job '{job_id}'. One was accepted, so it cannot succeed. "
+            "Acknowledge the cancel."
+        )
+    return job
 
 
 def lease_lost(job_id: str, token: int) -> NoReturn:

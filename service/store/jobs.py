@@ -21,6 +21,7 @@ from service.store.tables import (
     JobRow,
     ModelNameRow,
     ModelRow,
+    TrialRow,
 )
 
 __all__ = [
@@ -196,7 +197,8 @@ def retry(s: WriteSession, job_id: str) -> Job:
     if gone is not None:
         raise Conflict(f"Expected dataset '{gone}' to exist. It was deleted; submit a new job.")
     # Histories of two runs never mix: the new one may be trained on another machine.
-    s.execute(delete_from(EpochRow).where(EpochRow.job_id == job_id))
+    for history in (EpochRow, TrialRow):
+        s.execute(delete_from(history).where(history.job_id == job_id))
     events.append_state(s, job_id, token, JobState.QUEUED)
     return job
 

@@ -1,0 +1,256 @@
+"""What a tune found: its candidates, the best, the one a rule selects, its resamples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import BaseModel, ConfigDict
+
+from service.api.admission import Room
+from service.api.answers import PNG, SVG, Listing, cached, encode, picture
+from service.api.bodies import describe, json_body
+from service.api.dependencies import After, DatabaseOf, Limit, Reference, ResourcesOf
+from service.api.idempotency import OnceOfJson
+from service.api.openapi import NOT_MODIFIED, content, problems
+from service.api.submission import queued, resolved, submit
+from service.api.views import JobView
+from service.domain.errors import Conflict
+from service.domain.jobs import Job
+from service.domain.tune.candidates import candidates
+from service.domain.tune.ranking import Ranked, ranked, show_best
+from service.domain.tune.results import TrialResult, scores_of, trials_of, with_best_epochs
+from service.domain.tune.selecting import select
+from service.domain.tune.spec import Finalize, Rule, Sort, TuneSpec
+from service.engine.plots.tuning import tuning
+from service.engine.resamples import resample_table
+from service.engine.tables.storage import canonical_path
+from service.engine.tables.table import Table
+from service.store import jobs, trials
+from service.store.database import Database
+from service.store.sessions import WriteSession
+
+router = APIRouter(prefix="/v1/jobs/{j}", tags=["jobs"])
+
+Metric = Annotated[
+    str | None, Query(max_length=64, description="Default: the first of the tune's metrics.")
+]
+
+
+class TrialView(BaseModel):
+    """A candidate: its values by id, and the mean of a metric over its resamples.
+
+    `std_err` is null when there is one resample. `pruned_at` is the epoch after which a race
+    stopped it; `note` says why it has no estimate.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    trial: int
+    config: str
+    metric: str
+    mean: float | None
+    n: int
+    std_err: float | None
+
+
+class Trials(Listing[TrialView]):
+    """A page of candidates, best first."""
+
+
+class Best(BaseModel):
+    """The best candidates."""
+
+    data: list[TrialView]
+
+
+class ResampleView(BaseModel):
+    """The rows of a resample, 1-based: `analysis` is trained on, `assessment` judges."""
+
+    fold: int
+    id: str
+    id2: str | None
+    analysis: list[int]
+    assessment: list[int]
+
+
+class ResampleList(Listing[ResampleView]):
+    """A page of resamples."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Tune:
+    job: Job
+    spec: TuneSpec
+    results: Sequence[TrialResult]
+
+    def ranked(self, metric: str | None, best: Callable[..., Sequence[Ranked]]) -> list[Ranked]:
+        known = trials_of(candidates(self.spec), self.results)
+        return list(best(scores_of(self.results), known, metric or self.metrics[0]))
+
+    @property
+    def metrics(self) -> list[str]:
+        assert self.spec.metrics is not None, "filled in when the tune was submitted"
+        return self.spec.metrics
+
+
+def _tune(database: Database, job_id: str) -> _Tune:
+    with database.read() as s:
+        job = jobs.get(s, job_id)
+        if job.kind != "tune":
+            raise Conflict(f"Expected a tune. Job '{job_id}' is of kind {job.kind}.")
+        results = trials.of_job(s, job_id)
+    return _Tune(job=job, spec=TuneSpec.model_validate(job.spec), results=results)
+
+
+@router.get("/trials", response_model=Trials, responses={**problems(404, 409), **NOT_MODIFIED})
+def list_trials(
+    request: Request,
+    database: DatabaseOf,
+    j: Reference,
+    metric: Metric = None,
+    limit: Limit = 100,
+    after: After = None,
+) -> Response:
+    """Every candidate, best first: judged to the end, stopped by a race, without an estimate."""
+    rows = [row.as_row() for row in _tune(database, j).ranked(metric, ranked)]
+    begin = next((at + 1 for at, row in enumerate(rows) if str(row["trial"]) == after), 0)
+    page = rows[begin : begin + limit]
+    more = begin + limit < len(rows)
+    told = {
+        "data": page,
+        "has_more": more,
+        "next": str(page[-1]["trial"]) if more and page else None,
+    }
+    return cached(request, encode(told))
+
+
+@router.get("/show_best", response_model=Best, responses={**problems(404, 409), **NOT_MODIFIED})
+def show_best_trials(
+    request: Request,
+    database: DatabaseOf,
+    j: Reference,
+    metric: Metric = None,
+    n: Annotated[int, Query(ge=1, le=100, description="How many at most.")] = 5,
+) -> Response:
+    """The best candidates so far; a running tune's leader is the first."""
+
+    def best(*found: Any) -> Sequence[Ranked]:
+        return show_best(*found, n)
+
+    rows = _tune(database, j).ranked(metric, best)
+    return cached(request, encode({"data": [row.as_row() for row in rows]}))
+
+
+@router.get("/select", response_model=TrialView, responses={**problems(404, 409), **NOT_MODIFIED})
+def select_trial(
+    request: Request,
+    database: DatabaseOf,
+    j: Reference,
+    by: Rule = "best",
+    metric: Metric = None,
+    sort: Annotated[
+        Sort | None,
+        Query(description="Ids from simplest to most complex, such as `penalty,-hidden_units`."),
+    ] = None,
+    limit: Annotated[float, Query(gt=0, description="For `pct_loss`, in percent.")] = 2.0,
+) -> Response:
+    """The candidate that a rule selects: the best, or the simplest that is nearly as good."""
+    rows = _tune(database, j).ranked(metric, ranked)
+    return cached(request, encode(select(rows, by, sort=sort, limit=limit).as_row()))
+
+
+@router.get(
+    "/resamples", response_model=ResampleList, responses={**problems(404, 409), **NOT_MODIFIED}
+)
+def list_resamples(
+    request: Request, resources: ResourcesOf, j: Reference, limit: Limit = 20, after: After = None
+) -> Response:
+    """The rows of each resample; a fold's number is its place, from 1."""
+    tune = _tune(resources.database, j)
+    with resources.database.read() as s:
+        dataset = jobs.datasets_of(s, j)[str(tune.spec.fit["dataset"])]
+    table = Table.open(canonical_path(resources.settings.datasets_dir, dataset.sha256))
+    begin = int(after) if after is not None and after.isdecimal() else 0
+    page, more = [], False
+    for fold, each in enumerate(resample_table(tune.spec.resamples, table), 1):
+        if fold > begin + limit:
+            more = True
+            break
+        if fold > begin:
+            page.append(
+                {
+                    "fold": fold,
+                    "id": each.id,
+                    "id2": each.id2,
+                    "analysis": (each.analysis + 1).tolist(),
+                    "assessment": (each.assessment + 1).tolist(),
+                }
+            )
+    told = {"data": page, "has_more": more, "next": str(begin + limit) if more else None}
+    return cached(request, encode(told))
+
+
+@router.get(
+    "/plots/tune.{extension}",
+    response_class=Response,
+    responses={200: content(SVG, "The picture"), **problems(404, 409), **NOT_MODIFIED},
+)
+def plot_tune(
+    request: Request,
+    database: DatabaseOf,
+    j: Reference,
+    extension: Literal["svg", "png"],
+    metric: Metric = None,
+) -> Response:
+    """The metric against each hyperparameter, coloured by the one with fewest values."""
+    tune = _tune(database, j)
+    rows = tune.ranked(metric, ranked)
+    drawn = tuning(rows, title=tune.job.name or tune.job.id, fmt=extension)
+    return picture(request, drawn, SVG if extension == "svg" else PNG)
+
+
+@router.post(
+    "/finalize",
+    status_code=202,
+    response_model=JobView,
+    responses=problems(404, 409),
+    openapi_extra=describe(Finalize, best={"select": "best", "metric": "accuracy", "refit": True}),
+    dependencies=[Room],
+)
+def finalize_tune(
+    database: DatabaseOf,
+    j: Reference,
+    final: Annotated[Finalize, Depends(json_body(Finalize))],
+    once: OnceOfJson,
+) -> Response:
+    """Queue a fit with the values of the candidate that the rule selects, on all training rows."""
+    tune = _tune(database, j)
+    if not final.refit:
+        raise Conflict(
+            "Expected refit to be true: a candidate's own network is published by a tune whose "
+            "`finalize` says so, with one resample."
+        )
+    row = select(
+        tune.ranked(final.metric, ranked), final.select, sort=final.sort, limit=final.limit
+    )
+    chosen = next(each for each in candidates(tune.spec) if each.trial == row.trial.trial)
+    assert chosen.spec is not None, "a candidate with an estimate was fitted"
+    spec = chosen.spec.model_copy(
+        update={
+            "name": tune.spec.name,
+            "evaluate": tune.spec.evaluate,
+            "priority": tune.spec.priority,
+            "tags": tune.spec.tags,
+        }
+    )
+    if final.epochs == "best":
+        spec = with_best_epochs(spec, [e for e in tune.results if e.trial == row.trial.trial])
+
+    def create(s: WriteSession) -> Response:
+        found, used = resolved(s, spec)
+        return queued(submit(s, found.spec, used))
+
+    return once.make(database, create)

@@ -1,0 +1,79 @@
+"""A tune's results: one row a candidate and resample, written once, as each fit ends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import insert, select, update
+
+from service.domain.jobs import Environment, JobState, Progress
+from service.domain.tune.results import TrialResult
+from service.store import events, job_rows
+from service.store.encoding import words_for_floats
+from service.store.fence import held, leave_running, require_held, require_uncancelled
+from service.store.sessions import ReadSession, WriteSession, clock_of
+from service.store.tables import JobRow, TrialRow
+
+
+def record(
+    s: WriteSession,
+    job_id: str,
+    token: int,
+    results: Sequence[TrialResult],
+    progress: Progress,
+) -> None:
+    """Keep the results of fits that have ended, and how far the job is; tell each in an event.
+
+    A result that is there already stays as it is and is told to nobody again.
+    """
+    job = require_held(s, job_id, token)
+    s.execute(
+        update(JobRow)
+        .where(held(job_id, token))
+        .values(
+            epoch=progress.epoch,
+            epochs=progress.epochs,
+            trials_done=progress.trials_done,
+            trials=progress.trials,
+            eta_seconds=progress.eta_seconds,
+        )
+    )
+    known = {(each.trial, each.fold) for each in of_job(s, job_id)}
+    new = [each for each in results if (each.trial, each.fold) not in known]
+    if not new:
+        return
+    at = clock_of(s).utc()
+    rows = [
+        {
+            "job_id": job_id,
+            "trial": each.trial,
+            "fold": each.fold,
+            "attempt": job.attempt,
+            "ended_at": at,
+            "result": words_for_floats(each.model_dump()),
+        }
+        for each in new
+    ]
+    s.execute(insert(TrialRow), rows)
+    events.append(s, job_id, token, "trial", [each.model_dump(mode="json") for each in new])
+
+
+def of_job(s: ReadSession, job_id: str) -> list[TrialResult]:
+    """Return a job's results, ascending by trial and fold; raises NotFound without the job."""
+    job_rows.require(s, job_id)
+    rows = s.scalars(
+        select(TrialRow.result)
+        .where(TrialRow.job_id == job_id)
+        .order_by(TrialRow.trial, TrialRow.fold)
+    )
+    return [TrialResult.model_validate(row) for row in rows]
+
+
+def finish(s: WriteSession, job_id: str, token: int, environment: Environment) -> None:
+    """End a tune that publishes no model as succeeded (T5).
+
+    Raises:
+        CancelRequested: a cancel was accepted meanwhile; acknowledge it instead.
+    """
+    job = require_uncancelled(s, job_id, token)
+    leave_running(s, job, JobState.SUCCEEDED, environment=environment)
