@@ -123,6 +123,8 @@ def _plain(error: ValidationError, body: Mapping[str, Any]) -> InvalidSpec:
         text = str(detail.get("ctx", {}).get("error", detail["msg"]))
         place = _place(detail["loc"], body, missing=detail["type"] == "missing")
         fields.append(FieldError(loc=("body", "fit", *place), msg=text))
+    # Of a union's alternatives, the one that got farthest is the one that was meant.
+    fields.sort(key=lambda field: -len(field.loc))
     return InvalidSpec(f"{'.'.join(map(str, fields[0].loc[1:]))}: {fields[0].msg}", errors=fields)
 
 
