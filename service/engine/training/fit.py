@@ -38,6 +38,7 @@ def fit(
     on_epoch: Callable[[tuple[EpochRecord, ...]], None],
     should_stop: Callable[[], bool],
     on_kept: Callable[[int], None] = lambda _: None,
+    on_trained: Callable[[], None] = lambda: None,
 ) -> tuple[FitOutcome, ...]:
     """Run the fits of a cohort and leave each one's artifact in its `staging`.
 
@@ -50,6 +51,7 @@ def fit(
         on_epoch: told each epoch's records.
         should_stop: asked after each epoch; True ends the fit ("cancelled").
         on_kept: told the epoch of each checkpoint that is durable.
+        on_trained: told when the last epoch has ended, before the models are judged and written.
 
     Returns:
         One outcome a fit, in order.
@@ -86,6 +88,7 @@ def fit(
         states=found.states if found is not None else None,
         keep=_keeper(task, identity, on_kept),
     )
+    on_trained()
     table_of = cache(lambda path: held(Table.open(path)))
     return tuple(
         _outcome(each, environment, prepared, own, found, table_of)
