@@ -278,6 +278,10 @@ GRIDS: list[tuple[dict[str, Any] | None, str]] = [
         {"kind": "random", "ranges": {"hidden_units": {"min": 1, "max": 1e300}}},
         "numbers up to 2^53",
     ),
+    (
+        {"kind": "random", "ranges": {"hidden_units": {"min": 2.2, "max": 2.8}}},
+        "a whole number in it for model.hidden_units. Received 2.2 to 2.8.",
+    ),
 ]
 
 
