@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from service.domain.errors import FieldError, InvalidSpec
 from service.domain.resolve import derived_shuffle_seed
 from service.domain.tune.candidates import candidates
-from service.domain.tune.checks import metrics_for, refuse, wrong_tune
+from service.domain.tune.checks import enough_rows, metrics_for, refuse, wrong_tune
 from service.domain.tune.resampling import MAX_RESAMPLES
 from service.domain.tune.sizes import Sizes, sizes_of
 from service.domain.tune.spec import TuneSpec, seeded
@@ -185,3 +185,27 @@ def test_why_rows_do_not_suffice_is_told_in_the_body_s_place() -> None:
     with pytest.raises(InvalidSpec, match=r"^resamples\.v: Expected at most as many folds"):
         refuse(found)
     refuse([])
+
+
+def test_a_candidate_whose_batch_is_larger_than_a_resample_gets_a_note() -> None:
+    spec = tune(
+        expand(batch_size=[16, 91, 90], validation_split=[0.0, 0.5]),
+        engine={"batch_size": OPEN, "validation_split": OPEN},
+    )
+    found = enough_rows(candidates(spec), sizes_of(spec.resamples, 100))
+    assert [each.spec is not None for each in found] == [True, True, False, False, True, False]
+    notes = [each.note or "" for each in found]
+    assert "one batch of 91 rows to train on. A resample has 90" in notes[2]
+    assert "one batch of 90 rows to train on. A resample has 45" in notes[5]
+
+
+def test_a_tune_whose_resamples_are_all_too_small_is_refused() -> None:
+    spec = tune(resamples={"kind": "rolling_origin"})
+    with pytest.raises(InvalidSpec, match="1 of 1: Expected at least one batch of 32 rows"):
+        enough_rows(candidates(spec), sizes_of(spec.resamples, 100))
+    tiny = tune(engine={"validation_split": 0.95, "batch_size": 1})
+    with pytest.raises(InvalidSpec, match=r"has 9 analysis rows, of which 0\.95 are none or all"):
+        enough_rows(candidates(tiny), sizes_of(tiny.resamples, 10))
+    # How many rows a group has only the data tell.
+    grouped = tune(resamples={"kind": "group_vfold", "group": "g"})
+    assert len(enough_rows(candidates(grouped), sizes_of(grouped.resamples, 10))) == 1
