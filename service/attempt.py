@@ -41,7 +41,7 @@ class Attempt:
         if self._replays:
             # Only what decides the weights is done again.
             self._spec = self._spec.model_copy(update={"evaluate": []})
-        carrying.environment = executor.start()
+        carrying.environment = executor.start(carrying.should_stop)
         task = self._task()
         self._plan = self._planned(task)
         self._promise(bit_exact=self._plan.bit_exact)

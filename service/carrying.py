@@ -14,6 +14,7 @@ from service.domain.errors import (
     FitpointError,
     LeaseLost,
     NoSpace,
+    OutOfMemory,
     Unavailable,
     is_disk_full,
 )
@@ -142,6 +143,10 @@ class Carrying:
         except ChildDied as error:
             log.error("The training process died: %s", error.detail, extra=self.about)
             self._settled(self.write(rescue.child_died, error))
+        except OutOfMemory as error:
+            # What else held memory then may be gone: once more, but not again and again.
+            log.error("Memory did not suffice: %s", error.detail, extra=self.about)
+            self._settled(self.write(rescue.retry_later, error, most=1))
         except FitpointError as error:
             self.fail(error)
         except OSError as error:

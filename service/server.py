@@ -12,6 +12,7 @@ from types import FrameType
 import uvicorn
 
 from service.app import create_app
+from service.presence import rescue_now
 from service.settings import Settings
 from service.storage.keeper import Keeper
 from service.store import migrations
@@ -88,7 +89,13 @@ def serve(
     migrations.migrate(settings.database_url)
     app = create_app(settings)
     supervisor = (
-        Supervisor(worker_command(), environment=child_environment()) if with_worker else None
+        Supervisor(
+            worker_command(),
+            environment=child_environment(),
+            on_end=lambda: rescue_now(settings),
+        )
+        if with_worker
+        else None
     )
     config = uvicorn.Config(
         app,

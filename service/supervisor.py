@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import service
@@ -35,13 +35,16 @@ class Supervisor:
         longest_pause_seconds: float = 30.0,
         steady_seconds: float = 60.0,
         stop_seconds: float = STOP_SECONDS,
+        on_end: Callable[[], None] = lambda: None,
     ) -> None:
+        """`on_end` is called each time the child has ended, before another one starts."""
         self._command = list(command)
         self._environment = dict(os.environ if environment is None else environment)
         self._first_pause_seconds = first_pause_seconds
         self._longest_pause_seconds = longest_pause_seconds
         self._steady_seconds = steady_seconds
         self._stop_seconds = stop_seconds
+        self._on_end = on_end
         self._stopping = threading.Event()
         self._child: subprocess.Popen[bytes] | None = None
         self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
@@ -83,6 +86,7 @@ class Supervisor:
         while not self._stopping.is_set():
             started = time.monotonic()
             outcome = self._run_once()
+            self._on_end()
             if self._stopping.is_set():
                 return
             if time.monotonic() - started >= self._steady_seconds:

@@ -153,3 +153,17 @@ def test_a_child_imports_the_same_package_from_any_folder(
     root, rest = child_environment()["PYTHONPATH"].split(os.pathsep)
     assert Path(root, "service", "__init__.py").samefile(service.__file__)
     assert rest == "elsewhere"
+
+
+def test_each_end_of_the_child_is_told_before_the_next_one_starts(nursery: Nursery) -> None:
+    told: list[int | None] = []
+    supervisor: Supervisor = nursery.supervise(
+        LIVES, first_pause_seconds=0.01, on_end=lambda: told.append(supervisor.pid)
+    )
+    for ends in range(1, 3):
+        pid = nursery.next_birth()
+        os.kill(pid, signal.SIGKILL)
+        deadline = time.monotonic() + 10
+        while len(told) < ends and time.monotonic() < deadline:
+            time.sleep(0.005)
+    assert told == [None, None]

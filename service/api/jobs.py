@@ -36,7 +36,7 @@ from service.store.sessions import WriteSession
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
-_KINDS = {"fit": FitSpec, "tune": TuneSpec}
+_KINDS: dict[str, type[BaseModel]] = {"fit": FitSpec, "tune": TuneSpec}
 _EXAMPLES = {
     "the_shortest": {"kind": "fit", "dataset": "iris", "outcome": "Species"},
     "relu_30": {

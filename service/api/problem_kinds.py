@@ -144,8 +144,29 @@ def _kinds() -> Mapping[str, Kind]:
             _kind(
                 e.ChildDied,
                 500,
-                "The process that trained was killed or crashed, most often for want of memory.",
-                "Retry the job; with less data or fewer units if it ends the same way.",
+                "The process that trained was killed or crashed.",
+                "`detail` says by what. Retry the job; with less data or fewer units if it ends "
+                "the same way.",
+            ),
+            _kind(
+                e.Hung,
+                500,
+                "Training made no progress for ten times its usual epoch (at least a minute; ten "
+                "minutes before the first one), so its process was ended.",
+                "Retry the job; the worker's log has more when it ends the same way.",
+            ),
+            _kind(
+                e.OutOfMemory,
+                507,
+                "The machine ran out of memory while the job trained, twice.",
+                "Train on fewer rows or with fewer units, give the worker fewer slots, or more "
+                "memory.",
+            ),
+            _kind(
+                e.DeviceOutOfMemory,
+                507,
+                "What the training asks for at once is more than the device's memory.",
+                "Choose fewer units or a smaller `batch_size`, or another device.",
             ),
             _kind(
                 e.Interrupted,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict
@@ -20,7 +20,7 @@ from service.api.views import JobView
 from service.domain.errors import Conflict
 from service.domain.jobs import Job
 from service.domain.tune.candidates import candidates
-from service.domain.tune.ranking import Ranked, ranked, show_best
+from service.domain.tune.ranking import Ranked, ranked
 from service.domain.tune.results import TrialResult, scores_of, trials_of, with_best_epochs
 from service.domain.tune.selecting import select
 from service.domain.tune.spec import Finalize, Rule, Sort, TuneSpec
@@ -86,14 +86,11 @@ class _Tune:
     spec: TuneSpec
     results: Sequence[TrialResult]
 
-    def ranked(self, metric: str | None, best: Callable[..., Sequence[Ranked]]) -> list[Ranked]:
-        known = trials_of(candidates(self.spec), self.results)
-        return list(best(scores_of(self.results), known, metric or self.metrics[0]))
-
-    @property
-    def metrics(self) -> list[str]:
+    def ranked(self, metric: str | None) -> tuple[Ranked, ...]:
+        """Return every candidate, best first by a metric; default: the tune's first one."""
         assert self.spec.metrics is not None, "filled in when the tune was submitted"
-        return self.spec.metrics
+        known = trials_of(candidates(self.spec), self.results)
+        return ranked(scores_of(self.results), known, metric or self.spec.metrics[0])
 
 
 def _tune(database: Database, job_id: str) -> _Tune:
@@ -115,7 +112,7 @@ def list_trials(
     after: After = None,
 ) -> Response:
     """Every candidate, best first: judged to the end, stopped by a race, without an estimate."""
-    rows = [row.as_row() for row in _tune(database, j).ranked(metric, ranked)]
+    rows = [row.as_row() for row in _tune(database, j).ranked(metric)]
     begin = next((at + 1 for at, row in enumerate(rows) if str(row["trial"]) == after), 0)
     page = rows[begin : begin + limit]
     more = begin + limit < len(rows)
@@ -137,11 +134,8 @@ def show_best_trials(
 ) -> Response:
     """The best candidates so far; a running tune's leader is the first."""
 
-    def best(*found: Any) -> Sequence[Ranked]:
-        return show_best(*found, n)
-
-    rows = _tune(database, j).ranked(metric, best)
-    return cached(request, encode({"data": [row.as_row() for row in rows]}))
+    rows = [row for row in _tune(database, j).ranked(metric) if row.mean is not None]
+    return cached(request, encode({"data": [row.as_row() for row in rows[:n]]}))
 
 
 @router.get("/select", response_model=TrialView, responses={**problems(404, 409), **NOT_MODIFIED})
@@ -158,7 +152,7 @@ def select_trial(
     limit: Annotated[float, Query(gt=0, description="For `pct_loss`, in percent.")] = 2.0,
 ) -> Response:
     """The candidate that a rule selects: the best, or the simplest that is nearly as good."""
-    rows = _tune(database, j).ranked(metric, ranked)
+    rows = _tune(database, j).ranked(metric)
     return cached(request, encode(select(rows, by, sort=sort, limit=limit).as_row()))
 
 
@@ -207,7 +201,7 @@ def plot_tune(
 ) -> Response:
     """The metric against each hyperparameter, coloured by the one with fewest values."""
     tune = _tune(database, j)
-    rows = tune.ranked(metric, ranked)
+    rows = tune.ranked(metric)
     drawn = tuning(rows, title=tune.job.name or tune.job.id, fmt=extension)
     return picture(request, drawn, SVG if extension == "svg" else PNG)
 
@@ -233,9 +227,7 @@ def finalize_tune(
             "Expected refit to be true: a candidate's own network is published by a tune whose "
             "`finalize` says so, with one resample."
         )
-    row = select(
-        tune.ranked(final.metric, ranked), final.select, sort=final.sort, limit=final.limit
-    )
+    row = select(tune.ranked(final.metric), final.select, sort=final.sort, limit=final.limit)
     chosen = next(each for each in candidates(tune.spec) if each.trial == row.trial.trial)
     assert chosen.spec is not None, "a candidate with an estimate was fitted"
     spec = chosen.spec.model_copy(

@@ -134,6 +134,27 @@ class ChildDied(FitpointError):
     title = "The training process died"
 
 
+class Hung(ChildDied):
+    """The process that trained was ended because it made no progress any more."""
+
+    code = "deadline"
+    title = "Training made no progress"
+
+
+class OutOfMemory(FitpointError):
+    """The machine had too little memory for the training; another time there may be more."""
+
+    code = "out-of-memory"
+    title = "Memory did not suffice"
+
+
+class DeviceOutOfMemory(FitpointError):
+    """The device has too little memory for the training, today and tomorrow."""
+
+    code = "device-out-of-memory"
+    title = "The device's memory does not suffice"
+
+
 class Interrupted(FitpointError):
     """The job's time limit ended it, or its rescue was given up."""
 

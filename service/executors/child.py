@@ -2,7 +2,7 @@
 
 Messages are our own frozen values over a pipe that only these two processes hold. Parent to
 child: a `CohortTask`, `Stop`, `Measure` or `Leave`. Child to parent: `Ready`, `Epochs`, `Kept`,
-`Ended`, `Finished`, `Failed`, `Measured`.
+`Trained`, `Ended`, `Finished`, `Failed`, `Measured`.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from service.domain.cost import Calibration
-from service.domain.errors import FitpointError, NoSpace, is_disk_full
 from service.domain.history import EpochRecord
 from service.domain.jobs import Environment
 from service.engine.task import CohortTask, FitOutcome
+from service.executors.failing import failure_of
 from service.executors.lifeline import die_with_parent
 
 
@@ -59,6 +59,11 @@ class Kept:
 
 
 @dataclass(frozen=True)
+class Trained:
+    """A fit had its last epoch; it is judged and written next."""
+
+
+@dataclass(frozen=True)
 class Ended:
     """One of the fits has ended."""
 
@@ -82,10 +87,14 @@ class Measured:
 
 @dataclass(frozen=True)
 class Failed:
-    """The fit raised. `stored` is the error as a job keeps it; `trace` is for the log only."""
+    """The fit raised. `stored` is the error as a job keeps it; `trace` is for the log only.
+
+    `worn`: this process should train nothing more.
+    """
 
     stored: dict[str, Any]
     trace: str
+    worn: bool
 
 
 def main(connection: Connection, parent: int, device: str, threads: int) -> None:
@@ -132,20 +141,11 @@ def _answer(
                 lambda records: connection.send(Epochs(records)),
                 should_stop,
                 lambda epoch: connection.send(Kept(epoch)),
+                lambda: connection.send(Trained()),
                 lambda place, outcome: connection.send(Ended(place, outcome)),
             )
         )
-    except FitpointError as error:
-        return Failed(error.as_stored(), "")
-    except OSError as error:
-        if not is_disk_full(error):
-            return _broken(error)
-        detail = "The disk is full: a checkpoint or the model could not be written. Make room."
-        return Failed(NoSpace(detail).as_stored(), traceback.format_exc())
     except Exception as error:
-        return _broken(error)
-
-
-def _broken(error: Exception) -> Failed:
-    detail = f"Training failed inside the engine: {type(error).__name__}. See the worker's log."
-    return Failed(FitpointError(detail).as_stored(), traceback.format_exc())
+        known, worn = failure_of(error, environment.device)
+        trace = "" if known is error else traceback.format_exc()
+        return Failed(known.as_stored(), trace, worn)

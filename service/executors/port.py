@@ -14,13 +14,18 @@ OnEpoch = Callable[[tuple[EpochRecord, ...]], None]
 OnKept = Callable[[int], None]
 OnEnded = Callable[[int, FitOutcome], None]
 ShouldStop = Callable[[], bool]
+Waiting = Callable[[], object]
 
 
 class Executor(Protocol):
     """Runs fits. The same contract suite runs for every implementation."""
 
-    def start(self) -> Environment:
-        """Make ready to train, so that the first fit does not wait for imports."""
+    def start(self, waiting: Waiting = lambda: None) -> Environment:
+        """Make ready to train, so that the first fit does not wait for imports.
+
+        `waiting` is called at least once a second meanwhile, by an executor that can; what it
+        raises ends the start.
+        """
         ...
 
     def run(
@@ -44,12 +49,17 @@ class Executor(Protocol):
 
         Raises:
             FitpointError: the fit failed; its type says why.
-            ChildDied: the process that trained ended without an answer.
+            ChildDied, OutOfMemory: the process that trained ended without an answer.
+            Hung: it made no progress and was ended.
         """
         ...
 
-    def measure(self) -> Calibration:
-        """Measure what training costs where the fits run; takes some seconds."""
+    def measure(self, waiting: Waiting = lambda: None) -> Calibration:
+        """Measure what training costs where the fits run; takes some seconds. As for `start`."""
+        ...
+
+    def look_after(self) -> None:
+        """Use a moment in which no fit runs to have a good process for the next; does not wait."""
         ...
 
     def close(self) -> None:

@@ -13,7 +13,7 @@ from service.domain.evaluations import Evaluation
 from service.domain.history import EpochRecord
 from service.domain.jobs import Checkpoint, Claim, Environment, JobState, Progress, Replay
 from service.domain.models import FittedModel, RegisteredModel
-from service.store import epochs, evaluations, events, jobs, logs, models
+from service.store import epochs, evaluations, events, logs, models
 from service.store.encoding import words_for_floats
 from service.store.fence import (
     held,
@@ -22,7 +22,7 @@ from service.store.fence import (
     require_held,
     require_uncancelled,
 )
-from service.store.job_rows import is_state
+from service.store.job_rows import is_state, running
 from service.store.rescue import child_died, park, rescue, retry_later, worker_died
 from service.store.sessions import WriteSession, clock_of, lock_catalogue
 from service.store.tables import JobRow
@@ -75,7 +75,7 @@ def claim(s: WriteSession, worker_id: str, lease_seconds: float = LEASE_SECONDS)
         .with_for_update(skip_locked=True)
         .cte("first")
     )
-    row = s.execute(
+    row = s.scalars(
         update(JobRow)
         .where(JobRow.id.in_(select(first.c.id)), is_state(JobState.QUEUED))
         .values(
@@ -92,15 +92,15 @@ def claim(s: WriteSession, worker_id: str, lease_seconds: float = LEASE_SECONDS)
             trials_done=0,
             eta_seconds=None,
         )
-        .returning(JobRow.id, JobRow.lease_token, JobRow.ckpt_epoch, JobRow.ckpt_fingerprint)
+        .returning(JobRow)
     ).one_or_none()
     if row is None:
         return None
     events.append_state(s, row.id, row.lease_token, JobState.RUNNING)
     checkpoint = None
-    if row.ckpt_epoch is not None:
+    if row.ckpt_epoch is not None and row.ckpt_fingerprint is not None:
         checkpoint = Checkpoint(epoch=row.ckpt_epoch, fingerprint=row.ckpt_fingerprint)
-    return Claim(job=jobs.get(s, row.id), token=row.lease_token, checkpoint=checkpoint)
+    return Claim(job=running(row), token=row.lease_token, checkpoint=checkpoint)
 
 
 def heartbeat(

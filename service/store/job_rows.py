@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Select, and_, literal, select
 
@@ -13,6 +13,8 @@ from service.domain.jobs import Job, JobState, Progress, Replay
 from service.store import evaluations, ids
 from service.store.sessions import ReadSession, WriteSession
 from service.store.tables import JobRow, ModelRow
+
+T = TypeVar("T")
 
 
 def is_state(state: JobState) -> ColumnElement[bool]:
@@ -26,24 +28,29 @@ def is_state(state: JobState) -> ColumnElement[bool]:
 
 def require(s: ReadSession, job_id: str) -> None:
     """Raise NotFound when there is no such job."""
-    _require(s, job_id, select(JobRow.id))
+    _found(s, job_id, select(JobRow.id))
 
 
 def lock(s: WriteSession, job_id: str) -> None:
     """Raise NotFound when there is no such job; let nobody else change it while this one does."""
-    _require(s, job_id, select(JobRow.id).with_for_update())
+    _found(s, job_id, select(JobRow.id).with_for_update())
 
 
-def _require(s: ReadSession, job_id: str, query: Select[str]) -> None:
-    if not (ids.is_id(job_id) and s.scalar(query.where(JobRow.id == job_id))):
+def _found(s: ReadSession, job_id: str, query: Select[T]) -> T:
+    found = s.scalar(query.where(JobRow.id == job_id)) if ids.is_id(job_id) else None
+    if found is None:
         raise NotFound(f"Expected the id of a job. Nothing has the id {job_id[:64]!a}.")
+    return found
 
 
 def get(s: ReadSession, job_id: str) -> Job:
     """Return a job by id, or raise NotFound."""
-    require(s, job_id)
-    rows = s.scalars(select(JobRow).where(JobRow.id == job_id)).all()
-    return as_jobs(s, rows, whole=True)[0]
+    return as_jobs(s, [_found(s, job_id, select(JobRow))], whole=True)[0]
+
+
+def running(row: JobRow) -> Job:
+    """Return a job that has just been claimed: no model is of it, and no score."""
+    return _job(row, {}, {}, row.spec, row.plan)
 
 
 def as_jobs(s: ReadSession, rows: Sequence[JobRow], *, whole: bool) -> list[Job]:

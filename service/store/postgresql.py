@@ -148,16 +148,22 @@ class ServerClock:
         self._utc: datetime | None = None
 
     def lease(self) -> Moment:
-        seconds = self._session.scalar(text("SELECT extract(epoch FROM clock_timestamp())::float8"))
-        assert seconds is not None
+        seconds, _ = self._now()
         return Moment(source="server", seconds=seconds)
 
     def utc(self) -> datetime:
         """Return when the transaction began to tell the time: what it writes has one time."""
         if self._utc is None:
-            self._utc = self._session.scalar(text("SELECT clock_timestamp()"))
-            assert self._utc is not None
+            _, self._utc = self._now()
         return self._utc
+
+    def _now(self) -> tuple[float, datetime]:
+        # Both at once, because most writes ask for both, and each question is a round trip.
+        seconds, utc = self._session.execute(
+            text("SELECT extract(epoch FROM now)::float8, now FROM clock_timestamp() AS now")
+        ).one()
+        self._utc = self._utc or utc
+        return seconds, utc
 
 
 def _refused(words: str) -> str:

@@ -36,10 +36,12 @@ _BATCH = 100
 def child_died(s: WriteSession, job_id: str, token: int, error: FitpointError) -> JobState:
     """Queue a job whose process died under a living worker (T9): a stall.
 
-    After more than `MAX_STALLS` it fails as poison, with what `error` says of the last death.
+    After more than `MAX_STALLS` it fails as poison, with what `error` says of the last death. Its
+    log says of each.
     """
     job = require_held(s, job_id, token)
     stalls = job.stalls + 1
+    logs.append(s, job_id, job.attempt, [f"Stalled: {error.detail}"])
     if stalls > MAX_STALLS:
         poison = Interrupted(
             f"Expected the training process to live. It died {stalls} times, the last time so: "
@@ -50,11 +52,17 @@ def child_died(s: WriteSession, job_id: str, token: int, error: FitpointError) -
     return leave_running(s, job, JobState.QUEUED, run_after=_after(s, wait), stalls=stalls)
 
 
-def retry_later(s: WriteSession, job_id: str, token: int, error: FitpointError) -> JobState:
-    """Queue a job again after an error that may pass (T7), or fail it with the last such error."""
+def retry_later(
+    s: WriteSession, job_id: str, token: int, error: FitpointError, most: int = MAX_ERRORS
+) -> JobState:
+    """Queue a job again after an error that may pass (T7); its log says which.
+
+    After more than `most` errors, of any kind, it fails with the last one.
+    """
     job = require_held(s, job_id, token)
     errors = job.errors + 1
-    if errors > MAX_ERRORS:
+    logs.append(s, job_id, job.attempt, [f"Failed: {error.detail}"])
+    if errors > most:
         return leave_running(s, job, JobState.FAILED, error=error, errors=errors)
     spread = 1 + random.uniform(-_JITTER, _JITTER)
     wait = _ERROR_BACKOFF[job.errors] * spread

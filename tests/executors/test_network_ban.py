@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import signal
 import socket
 import subprocess
 import sys
@@ -62,13 +63,11 @@ def test_the_child_that_reads_an_upload_is_under_the_filter(tmp_path: Path) -> N
 
     reader = threading.Thread(target=read)
     reader.start()
-    # Writing waits until the child reads; what it reads then is no table.
-    with endless.open("wb") as pipe:
-        (child,) = (
-            (Path("/proc/self/task") / str(reader.native_id) / "children").read_text().split()
-        )
-        said = (Path("/proc") / child / "status").read_text()
-        pipe.write(b"\0")
+    # Opening for writing waits until the child opens it, which it does under the filter.
+    with endless.open("wb"):
+        child = int(Path(f"/proc/self/task/{reader.native_id}/children").read_text())
+        said = Path(f"/proc/{child}/status").read_text()
+        os.kill(child, signal.SIGKILL)
     reader.join()
     assert "NoNewPrivs:\t1\n" in said
     assert "Seccomp:\t2\n" in said

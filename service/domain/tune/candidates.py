@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -54,8 +55,7 @@ def candidates(spec: TuneSpec, words: Words | None = None) -> tuple[Candidate, .
         _candidate(spec, places, at, config, row, words)
         for at, (config, row) in enumerate(zip(names, rows, strict=True), start=1)
     )
-    if all(each.spec is None for each in found):
-        raise _none_left(found)
+    refuse_all_invalid(found)
     return found
 
 
@@ -123,6 +123,8 @@ def _plain(error: ValidationError, body: Mapping[str, Any]) -> InvalidSpec:
         text = str(detail.get("ctx", {}).get("error", detail["msg"]))
         place = _place(detail["loc"], body, missing=detail["type"] == "missing")
         fields.append(FieldError(loc=("body", "fit", *place), msg=text))
+    # Of a union's alternatives, the one that got farthest is the one that was meant.
+    fields.sort(key=lambda field: -len(field.loc))
     return InvalidSpec(f"{'.'.join(map(str, fields[0].loc[1:]))}: {fields[0].msg}", errors=fields)
 
 
@@ -141,11 +143,12 @@ def _place(loc: tuple[str | int, ...], body: Any, *, missing: bool) -> tuple[str
     return (*place, loc[-1]) if missing else tuple(place)
 
 
-def _none_left(found: Sequence[Candidate]) -> InvalidSpec:
-    reasons: dict[str, int] = {}
-    for each in found:
-        reasons[each.note or ""] = reasons.get(each.note or "", 0) + 1
+def refuse_all_invalid(found: Sequence[Candidate]) -> None:
+    """Raise InvalidSpec with the reasons, grouped, if no candidate can be fitted."""
+    if any(each.spec is not None for each in found):
+        return
+    reasons = Counter(each.note or "" for each in found)
     detail = "Expected a candidate that can be fitted. " + " ".join(
-        f"{count} of {len(found)}: {reason}" for reason, count in list(reasons.items())[:5]
+        f"{count} of {len(found)}: {reason}" for reason, count in reasons.most_common(5)
     )
-    return InvalidSpec(detail, errors=[FieldError(loc=("body", "grid"), msg=detail)])
+    raise InvalidSpec(detail, errors=[FieldError(loc=("body", "grid"), msg=detail)])

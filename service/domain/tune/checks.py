@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from service.domain.errors import FieldError, InvalidSpec
 from service.domain.fit import Mode
 from service.domain.metric_names import default_metrics, metrics_of
 from service.domain.names import did_you_mean
-from service.domain.spec_checks import field_error
+from service.domain.spec_checks import field_error, training_rows
+from service.domain.tune.candidates import Candidate, refuse_all_invalid
 from service.domain.tune.grid import MAX_FITS, Bayes
 from service.domain.tune.resampling import MAX_RESAMPLES
 from service.domain.tune.selecting import sort_keys
@@ -40,6 +42,52 @@ def wrong_tune(
         *_wrong_sizes(sizes),
         *_too_many(count, sizes.resamples),
     ]
+
+
+def too_few_rows(
+    n_rows: int, batch_size: int, validation_split: float = 0.0, name: str = "A resample"
+) -> str | None:
+    """Return why a fit cannot train on a resample's analysis rows, or None.
+
+    Args:
+        n_rows: the analysis rows.
+        batch_size: of the fit.
+        validation_split: the share of them that validates each epoch.
+        name: of the resample.
+    """
+    rows = training_rows(n_rows, validation_split)
+    if validation_split > 0 and not 0 < rows < n_rows:
+        return (
+            f"Expected a validation_split that leaves rows to train and rows to validate. {name} "
+            f"has {n_rows} analysis rows, of which {validation_split:g} are none or all."
+        )
+    if rows < batch_size:
+        return (
+            f"Expected at least one batch of {batch_size} rows to train on. {name} has {rows}. "
+            "Use a smaller batch_size."
+        )
+    return None
+
+
+def enough_rows(found: Sequence[Candidate], sizes: Sizes) -> tuple[Candidate, ...]:
+    """Return the candidates, with a note in place of the fit where a resample has too few rows.
+
+    Raises:
+        InvalidSpec: no candidate has enough.
+    """
+    if sizes.analysis is None:
+        return tuple(found)
+    kept = []
+    for each in found:
+        engine = None if each.spec is None else each.spec.engine
+        note = (
+            None
+            if engine is None
+            else too_few_rows(sizes.analysis, engine.batch_size, engine.validation_split)
+        )
+        kept.append(each if note is None else replace(each, spec=None, note=note))
+    refuse_all_invalid(kept)
+    return tuple(kept)
 
 
 def refuse(wrong: Sequence[FieldError]) -> None:

@@ -177,6 +177,13 @@ def dimension(
         )
     scale = given.scale or own
     _refuse_ends(place.id, given.min, given.max, scale)
+    natural = [_INVERSE[scale](end) for end in (given.min, given.max)]
+    if kind == "integer" and math.floor(natural[1]) < math.ceil(natural[0]):
+        raise _refused(
+            place.id,
+            f"Expected a range with a whole number in it for {place.argument}. Received "
+            f"{natural[0]:g} to {natural[1]:g}.",
+        )
     return Dimension(id=place.id, kind=kind, low=given.min, high=given.max, scale=scale)
 
 

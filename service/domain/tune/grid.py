@@ -146,10 +146,10 @@ def _shown(value: float | None) -> str:
 
 
 def _refuse_repeats(cells: list[Cell]) -> None:
-    # 1 and 1.0 are one value, true and 1 are not.
-    seen = {
-        (isinstance(cell, bool), str(cell) if isinstance(cell, list) else cell) for cell in cells
-    }
-    if len(seen) < len(cells):
-        repeated = next(cell for at, cell in enumerate(cells) if cell in cells[:at])
-        raise ValueError(f"Expected each value once. Received {repeated!r} twice.")
+    seen = set()
+    for cell in cells:
+        # 1 and 1.0 are one value; true and 1, "[1]" and [1] are two.
+        key = (isinstance(cell, bool), tuple(cell) if isinstance(cell, list) else cell)
+        if key in seen:
+            raise ValueError(f"Expected each value once. Received {cell!r} twice.")
+        seen.add(key)

@@ -39,6 +39,7 @@ _NOT_OPEN: Final[Mapping[str, str]] = {
 }
 # What a tune says itself, with the values that a fit's body may still carry.
 _OF_THE_TUNE: Final[Mapping[str, tuple[JsonValue, ...]]] = {
+    "kind": ("fit",),
     "name": (None,),
     "evaluate": ([],),
     "priority": (0,),
@@ -78,7 +79,9 @@ def placeholders(fit: Mapping[str, JsonValue]) -> dict[str, tuple[Placeholder, .
     wrong = [
         _error(
             (name,),
-            f"Expected no '{name}' in the fit of a tune, which has its own. Move it out of `fit`.",
+            f"Expected no '{name}' in the fit of a tune, which has its own. Move it out of `fit`."
+            if name != "kind"
+            else "Expected a fit, of kind 'fit'. Received another kind.",
         )
         for name, harmless in _OF_THE_TUNE.items()
         if name in fit and fit[name] not in harmless
@@ -118,10 +121,13 @@ def substituted(
 
 
 def annotation_of(argument: str) -> Any:
-    """Return the type that the fit's schema declares for an argument, or None when it has none."""
-    owner, _, name = argument.removesuffix("[]").rpartition(".")
+    """Return the type that the fit's schema declares for an argument, or None when it has none.
+
+    Of an element of a list or a mapping, the type of the whole.
+    """
+    owner, _, rest = argument.partition(".")
     schema = _owners().get(owner)
-    field = None if schema is None else schema.model_fields.get(name)
+    field = None if schema is None else schema.model_fields.get(re.split(r"[.\[]", rest)[0])
     return None if field is None else field.annotation
 
 
@@ -169,7 +175,8 @@ def _owner(path: Path, fit: Mapping[str, Any]) -> tuple[str, Path]:
         case ("engine", "early_stopping", _, *_):
             return "early_stopping", path[2:]
         case ("engine", "optimizer", _, *_):
-            name = fit["engine"]["optimizer"].get("name")
+            optimizer = fit["engine"]["optimizer"]
+            name = optimizer.get("name") if isinstance(optimizer, dict) else None
             return (name if isinstance(name, str) else "optimizer"), path[2:]
         case _:
             return str(path[0]), path[1:]
@@ -183,11 +190,13 @@ def _argument(path: Path, fit: Mapping[str, Any]) -> str:
 
 def _wrong_place(path: Path, fit: Mapping[str, Any]) -> str | None:
     """Return why nothing may be tuned at a path, or None."""
-    if path and path[0] not in ("model", "engine", "recipe"):
-        near = "" if path[0] in FitSpec.model_fields else did_you_mean(str(path[0]), ("model",))
+    sections = ("model", "engine", "recipe")
+    if not path or path[0] not in sections:
+        where = str(path[0]) if path else "fit"
+        near = "" if where in FitSpec.model_fields else did_you_mean(where, sections)
         return (
             'Expected {"tune": ...} for an argument of `model`, `engine` or a step of `recipe`. '
-            f"Received one for '{path[0]}'.{near}"
+            f"Received one for '{where}'.{near}"
         )
     owner, rest = _owner(path, fit)
     if not rest or path == ("engine", "optimizer", "name"):

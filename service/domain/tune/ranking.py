@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,8 +67,9 @@ class Ranked:
 def ranked(scores: Iterable[Score], trials: Sequence[Trial], metric: str) -> tuple[Ranked, ...]:
     """Return every trial, best first.
 
-    First those that trained to their end, by their mean; then those that a race stopped, the last
-    stopped first, by their mean; then those without an estimate. Equal ones by their number.
+    First those that were judged on the most resamples, by their mean; then those that some
+    resamples lack, whose mean may be flattered by what failed; then those that a race stopped, the
+    last stopped first; then those without an estimate. Equal ones by their number.
 
     Formula: std_err = sd(estimates) / sqrt(n), sd with n - 1, as tune::collect_metrics().
 
@@ -89,7 +90,13 @@ def ranked(scores: Iterable[Score], trials: Sequence[Trial], metric: str) -> tup
         )
     rows = [_summary(trial, metric, found.get(trial.trial, [])) for trial in trials]
     direction = direction_of(metric)
-    return tuple(sorted(rows, key=lambda row: _order(row, direction)))
+    most = most_resamples(rows)
+    return tuple(sorted(rows, key=lambda row: _order(row, direction, most)))
+
+
+def most_resamples(rows: Iterable[Ranked]) -> int:
+    """Return on how many resamples a trial that no race stopped was judged at most."""
+    return max((row.n for row in rows if row.trial.pruned_at is None), default=0)
 
 
 def show_best(
@@ -120,18 +127,17 @@ def _summary(trial: Trial, metric: str, estimates: Sequence[float]) -> Ranked:
     return Ranked(trial=trial, metric=metric, mean=mean, n=n, std_err=std_err)
 
 
-def _order(row: Ranked, direction: Direction) -> tuple[bool, float, float, int]:
+def _order(
+    row: Ranked, direction: Direction, most: int
+) -> tuple[bool, bool, int, bool, float, int]:
     if row.mean is None:
-        return (True, 0.0, 0.0, row.trial.trial)
+        return (True, False, 0, False, 0.0, row.trial.trial)
     stopped = row.trial.pruned_at
     return (
         False,
-        -math.inf if stopped is None else -float(stopped),
+        stopped is not None,
+        -(stopped or 0),
+        row.n < most,
         badness(row.mean, direction),
         row.trial.trial,
     )
-
-
-def by_trial(rows: Iterable[Ranked]) -> Mapping[int, Ranked]:
-    """Return the rows by their trial."""
-    return {row.trial.trial: row for row in rows}

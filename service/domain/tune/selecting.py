@@ -9,14 +9,16 @@ from service.domain.errors import Conflict, InvalidSpec
 from service.domain.metric_names import direction_of
 from service.domain.names import did_you_mean
 from service.domain.tune.grid import Cell
-from service.domain.tune.ranking import Ranked, badness
+from service.domain.tune.ranking import Ranked, badness, most_resamples
 from service.domain.tune.spec import Rule
 
 
 def select(
     rows: Sequence[Ranked], by: Rule = "best", *, sort: str | None = None, limit: float = 2.0
 ) -> Ranked:
-    """Return the chosen row of `ranked`; candidates that a race stopped are not chosen from.
+    """Return the chosen row of `ranked`, of those that were judged on the most resamples.
+
+    Candidates that a race stopped, or that some resamples lack, are not chosen from.
 
     "best" is the first. "one_std_err" is the simplest one that is at most a standard error of the
     best one worse than it (Breiman et al., 1984). "pct_loss" is the simplest one, no more complex
@@ -37,7 +39,12 @@ def select(
             no standard error, and of a best mean of 0 there are no percents.
         InvalidSpec: no `sort` where the rule needs one, or one with other names.
     """
-    scored = [row for row in rows if row.mean is not None and row.trial.pruned_at is None]
+    most = most_resamples(rows)
+    scored = [
+        row
+        for row in rows
+        if row.mean is not None and row.trial.pruned_at is None and row.n == most
+    ]
     if not scored:
         raise Conflict(
             "Expected a candidate that was trained to its end and judged. There is none yet."

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.domain.schema import Value
+from service.domain.tune.checks import too_few_rows
 from service.engine.resamples.drawing import Resample
 
 What = Literal["one_class", "level_not_trained", "level_not_judged", "fewer_rows_than_a_batch"]
@@ -26,6 +27,7 @@ def doubts_of(
     resample: Resample,
     *,
     batch_size: int,
+    validation_split: float = 0.0,
     codes: NDArray[np.integer] | None = None,
     levels: Sequence[str] = (),
 ) -> tuple[Doubt, ...]:
@@ -34,17 +36,14 @@ def doubts_of(
     Args:
         resample: its rows.
         batch_size: of the candidate.
+        validation_split: of the candidate, which trains on what it leaves of the analysis rows.
         codes: (n_rows,) the outcome's classes, 0-based; None for numbers.
         levels: their names, those that no row of the table has included.
     """
     name = resample.id if resample.id2 is None else f"{resample.id}, {resample.id2}"
     found = []
-    rows = len(resample.analysis)
-    if rows < batch_size:
-        message = (
-            f"Expected at least one batch of {batch_size} rows to train on. {name} has {rows}. "
-            "Use a smaller batch_size."
-        )
+    message = too_few_rows(len(resample.analysis), batch_size, validation_split, name)
+    if message is not None:
         found.append(Doubt(what="fewer_rows_than_a_batch", stops=True, message=message))
     if codes is not None:
         found += _of_classes(name, resample, codes, levels)

@@ -102,8 +102,11 @@ def _made(spec: Resamples, n_rows: int, strata: Rows, groups: Rows | None) -> It
         case VFold():
             yield from _folds(spec, strata)
         case Bootstrap():
+            members = np.argsort(strata, kind="stable")
+            sizes = np.bincount(strata)
             for at, name in enumerate(numbered(spec.times, "Bootstrap")):
-                yield _bootstrap(name, strata, _generator(_BOOTSTRAP, spec.seed or 0, at))
+                random = _generator(_BOOTSTRAP, spec.seed or 0, at)
+                yield _bootstrap(name, members, sizes, random)
         case MonteCarlo():
             total = math.floor(n_rows * spec.prop)
             for at, name in enumerate(numbered(spec.times, "Resample")):
@@ -167,20 +170,19 @@ def _folds(spec: VFold, strata: Rows) -> Iterator[Resample]:
                 )
 
 
-def _bootstrap(name: str, strata: Rows, random: np.random.Generator) -> Resample:
-    by_stratum = np.argsort(strata, kind="stable")
+def _bootstrap(name: str, members: Rows, sizes: Rows, random: np.random.Generator) -> Resample:
+    """Return as many rows of each stratum as it has; `members` are its rows, stratum by stratum."""
     drawn = []
     start = 0
-    for size in np.bincount(strata).tolist():
-        members = by_stratum[start : start + size]
-        drawn.append(members[random.integers(0, size, size)] if size else members)
+    for size in sizes.tolist():
+        if size:
+            drawn.append(members[start + random.integers(0, size, size)])
         start += size
-    analysis = np.sort(np.concatenate(drawn))
-    out_of_bag = np.ones(len(strata), dtype=np.bool_)
-    out_of_bag[analysis] = False
-    if not out_of_bag.any():
-        raise _nothing_left(name, len(strata))
-    return Resample(id=name, analysis=analysis, assessment=np.flatnonzero(out_of_bag))
+    times = np.bincount(np.concatenate(drawn), minlength=len(members))
+    if times.all():
+        raise _nothing_left(name, len(members))
+    analysis = np.repeat(np.arange(len(members), dtype=np.int64), times)
+    return Resample(id=name, analysis=analysis, assessment=np.flatnonzero(times == 0))
 
 
 def _group_folds(spec: GroupVFold, groups: Rows) -> Iterator[Resample]:

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
-from service.domain.datasets import MAX_LEVELS, TEMPORAL_TYPES, ColumnOptions
-from service.domain.names import did_you_mean
+from service.domain.datasets import TEMPORAL_TYPES, ColumnOptions
 from service.engine.tables.cells import (
     FALSE_WORDS,
     TRUE_WORDS,
-    codes,
     first_failure,
     has_leading_zero,
     integers,
     integers_in_any_form,
     logicals,
     numbers,
-    sorted_levels,
 )
 from service.engine.tables.column import (
     ColumnReader,
@@ -28,8 +27,9 @@ from service.engine.tables.column import (
     present_of,
     stored_numbers,
 )
-from service.engine.tables.refusals import bad_column, bad_value, shown
-from service.engine.tables.storage import ColumnPlan
+from service.engine.tables.level_cells import LevelCells
+from service.engine.tables.refusals import bad_value, shown
+from service.engine.tables.storage import ColumnPlan, Storage
 from service.engine.tables.temporal_cells import TemporalCells
 
 
@@ -47,7 +47,7 @@ def reader_of_cells(name: str, option: ColumnOptions | None, decimal: str) -> Co
         return _TextCells(name)
     if option.type in TEMPORAL_TYPES:
         return TemporalCells(name, option)
-    return _LevelCells(name, option)
+    return LevelCells(name, option)
 
 
 class _GuessedCells:
@@ -64,6 +64,7 @@ class _GuessedCells:
         self._number = True
         self._span = Span()
         self._infinite: tuple[int, str] | None = None
+        self._written: Storage | None = None
         self._no_number: str | None = None
 
     def observe(self, block: Any, row: int, /) -> None:
@@ -71,10 +72,11 @@ class _GuessedCells:
             return
         if self._logical:
             # One cell tells of most columns that they are not.
-            first = block[pc.index(block.is_valid(), True).as_py()].as_py()
+            first = _first(block)
             words = (*TRUE_WORDS, *FALSE_WORDS)
             self._logical = first in words and logicals(block) is not None
         if self._number:
+            self._written = self._written or _written_as(_first(block), self._decimal)
             values = self._numbers(block)
             if values is None:
                 self._number = False
@@ -97,11 +99,13 @@ class _GuessedCells:
                 raise Misfit
             row, text = self._infinite
             raise infinite_value(row, self._name, text)
-        return self._span.plan(self._name, "numeric")
+        return _parsed(self._span.plan(self._name, "numeric"), self._written)
 
     def convert(self, block: Any, _row: int, plan: ColumnPlan, /) -> Any:
         if plan.storage == "string":
             return block
+        if not pa.types.is_string(block.type):
+            return stored_numbers(block, plan.storage)
         if plan.storage == "bool":
             values = logicals(block)
         elif plan.storage == "float64" or (values := integers(block)) is None:
@@ -124,8 +128,11 @@ class _NumericCells:
     def __init__(self, name: str, decimal: str) -> None:
         self._name, self._decimal = name, decimal
         self._span = Span()
+        self._written: Storage | None = None
 
     def observe(self, block: Any, row: int, /) -> None:
+        if block.null_count < len(block):
+            self._written = self._written or _written_as(_first(block), self._decimal)
         values = self._numbers(block)
         if values is None:
             at = first_failure(block, self._numbers)
@@ -141,9 +148,11 @@ class _NumericCells:
         self._span.add(present_of(values))
 
     def plan(self, _complete: bool, /) -> ColumnPlan:
-        return self._span.plan(self._name, "numeric")
+        return _parsed(self._span.plan(self._name, "numeric"), self._written)
 
     def convert(self, block: Any, _row: int, plan: ColumnPlan, /) -> Any:
+        if not pa.types.is_string(block.type):
+            return stored_numbers(block, plan.storage)
         if plan.storage == "float64" or (values := integers(block)) is None:
             values = self._numbers(block)
         if values is None:
@@ -234,51 +243,22 @@ class _TextCells:
         return block
 
 
-class _LevelCells:
-    """Declared factor or ordered; without levels, they are the distinct values of all rows."""
+def _first(block: Any) -> str:
+    """Return the first cell that is not missing; there must be one."""
+    found: str = block[pc.index(block.is_valid(), True).as_py()].as_py()
+    return found
 
-    def __init__(self, name: str, option: ColumnOptions) -> None:
-        self._name, self._type = name, option.type
-        self._levels = None if option.levels is None else tuple(option.levels)
-        self._distinct: set[str] = set()
-        self.needs_all = self._levels is None
 
-    def observe(self, block: Any, row: int, /) -> None:
-        if self._levels is not None:
-            self._coded(block, row, self._levels)
-            return
-        self._distinct.update(block.unique().drop_null().to_pylist())
-        if len(self._distinct) > MAX_LEVELS:
-            raise bad_column(
-                self._name,
-                f"at most {MAX_LEVELS} distinct values, as its declared type is {self._type}",
-                "more",
-                "Declare it text or numeric.",
-            )
+def _written_as(cell: str, decimal: str) -> Storage | None:
+    """Return what Arrow may read cells such as this as: whole numbers, doubles or nothing."""
+    if decimal != ".":
+        return None
+    return "int64" if cell.removeprefix("-").isdigit() else "float64"
 
-    def plan(self, _complete: bool, /) -> ColumnPlan:
-        levels = self._levels
-        if levels is None:
-            levels = sorted_levels(list(self._distinct))
-        return ColumnPlan(name=self._name, type=self._type, storage="codes", levels=levels)
 
-    def convert(self, block: Any, row: int, plan: ColumnPlan, /) -> Any:
-        return self._coded(block, row, plan.levels or ())
-
-    def _coded(self, block: Any, row: int, levels: tuple[str, ...]) -> Any:
-        found = codes(block, levels)
-        if found.null_count == block.null_count:
-            return found
-        outside = pc.and_(found.is_null(), block.is_valid())
-        at = pc.index(outside, True).as_py()
-        value = block[at].as_py()
-        raise bad_value(
-            row + at,
-            self._name,
-            f"one of its {len(levels)} declared levels",
-            shown(value),
-            f"Add the level, or correct the value.{did_you_mean(value, levels)}",
-        )
+def _parsed(plan: ColumnPlan, written: Storage | None) -> ColumnPlan:
+    """Return a plan of numbers that says as what Arrow may read the column's text at once."""
+    return replace(plan, parsed=plan.storage if written == "int64" else written)
 
 
 def infinite_value(row: int, name: str, text: str) -> Exception:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -10,13 +12,18 @@ from service.domain.datasets import Column, Ingested, ReadLimits, ReadOptions
 from service.engine.tables.arrow_columns import reader_of_arrow
 from service.engine.tables.cell_columns import reader_of_cells
 from service.engine.tables.column import ColumnReader, Misfit
+from service.engine.tables.csv_source import CsvSource
 from service.engine.tables.profile import profile
+from service.engine.tables.read_ahead import ahead
 from service.engine.tables.refusals import bad_file, too_large
 from service.engine.tables.storage import ColumnPlan, relative_path
 from service.engine.tables.table import Table
 from service.engine.tables.writer import CanonicalWriter, publish
 
-COLUMNS_AT_ONCE = 16
+# Cells of which so many are profiled before the file is let go of: 128 MB of doubles.
+CELLS_AT_ONCE = 2**24
+# Columns of up to so many rows are profiled two at a time.
+ROWS_OF_TWO = 2**22
 
 
 class Source(Protocol):
@@ -77,7 +84,8 @@ def _observe(
     *,
     first_only: bool,
 ) -> None:
-    for row, block in _counted(source.blocks(columns, first_only=first_only), limits):
+    blocks = source.blocks(columns, first_only=first_only)
+    for row, block in _counted(blocks if first_only else ahead(blocks), limits):
         for column, values in zip(columns, block, strict=True):
             readers[column].observe(values, row)
 
@@ -90,8 +98,10 @@ def _write(
     path: Path,
 ) -> int:
     readers = _readers(source, options)
+    if isinstance(source, CsvSource):
+        source = source.parsing(plans)
     with CanonicalWriter(path, plans) as writer:
-        for row, block in _counted(source.blocks(range(len(plans))), limits):
+        for row, block in _counted(ahead(source.blocks(range(len(plans)))), limits):
             writer.add(
                 [
                     reader.convert(values, row, plan)
@@ -135,9 +145,17 @@ def stored(path: Path, target_dir: Path) -> Ingested:
 
 def _profiled(path: Path) -> tuple[int, tuple[Column, ...]]:
     """Profile a few columns at a time: what was mapped of a file counts until it is let go of."""
-    names = list(Table.open(path).types)
+    table = Table.open(path)
+    names, n_rows = list(table.types), table.n_rows
+    at_once = max(CELLS_AT_ONCE // max(n_rows, 1), 1)
     columns: list[Column] = []
-    for start in range(0, len(names), COLUMNS_AT_ONCE):
-        table = Table.open(path)
-        columns += profile(table, names[start : start + COLUMNS_AT_ONCE])
-    return table.n_rows, tuple(columns)
+    with ThreadPoolExecutor(2 if n_rows <= ROWS_OF_TWO else 1) as pool:
+        for start in range(0, len(names), at_once):
+            table = Table.open(path) if start else table
+            for found in pool.map(partial(_profile_of, table), names[start : start + at_once]):
+                columns.append(found)
+    return n_rows, tuple(columns)
+
+
+def _profile_of(table: Table, name: str) -> Column:
+    return profile(table, [name])[0]

@@ -47,7 +47,8 @@ TEMPORAL_STORAGE: Mapping[str, Storage] = {"date": "date", "datetime": "datetime
 class ColumnPlan:
     """One column of a canonical file: our type, its physical storage, a factor's levels.
 
-    `because` tells which cell decided a guessed type; it is not stored.
+    `because` tells which cell decided a guessed type, `parsed` as which numbers Arrow may read the
+    column's text at once; they are not stored.
     """
 
     name: str
@@ -55,6 +56,7 @@ class ColumnPlan:
     storage: Storage
     levels: tuple[str, ...] | None = None
     because: str | None = None
+    parsed: Storage | None = None
 
 
 def narrowest(low: int, high: int) -> Storage:

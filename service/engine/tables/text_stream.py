@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from service.domain.errors import FitpointError
@@ -28,6 +28,7 @@ class TextStream:
         self.failure: FitpointError | None = None
         self.closed = False
         self.delimiter: str | None = None
+        self._watch: Callable[[bytes], None] | None = None
         self._gunzip: Gunzip | None = None
         with path.open("rb") as file:
             if file.read(2) == GZIP_MAGIC:
@@ -73,6 +74,8 @@ class TextStream:
         while size < 0 or have <= size:
             piece = next(self._pieces, b"")
             if not piece:
+                if self._watch is not None:
+                    self._watch(b"")
                 break
             found.append(piece)
             have += len(piece)
@@ -83,6 +86,11 @@ class TextStream:
             cut -= 1
         self._buffer, self._at = data, cut
         return data[:cut]
+
+    def show(self, watch: Callable[[bytes], None]) -> None:
+        """Call `watch` with every piece yet to be handed out, before it is; an empty one ends."""
+        watch(self._buffer[self._at :])
+        self._watch = watch
 
     def close(self) -> None:
         """Let go of the file."""
@@ -165,6 +173,8 @@ class TextStream:
         if b"\0" in piece:
             line, column = self._place(piece, piece.find(b"\0"))
             raise bad_line(line, column, "text", "a NUL byte", "Send CSV, Parquet or Arrow IPC.")
+        if self._watch is not None:
+            self._watch(piece)
         self.quotes += piece.count(self.quote.encode()) if self.quote else 0
         end = piece.find(b"\n")
         # A piece is no longer than a line may be: only the line that runs into it can be too long.

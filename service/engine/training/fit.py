@@ -41,6 +41,7 @@ def fit(
     on_epoch: Callable[[tuple[EpochRecord, ...]], None],
     should_stop: Callable[[], bool],
     on_kept: Callable[[int], None] = lambda _: None,
+    on_trained: Callable[[], None] = lambda: None,
     on_ended: Callable[[int, FitOutcome], None] = lambda _place, _outcome: None,
 ) -> tuple[FitOutcome, ...]:
     """Run the fits of a cohort and leave each one's artifact in its `staging`, where it has one.
@@ -54,6 +55,7 @@ def fit(
         on_epoch: told each epoch's records.
         should_stop: asked after each epoch; True ends the fit ("cancelled").
         on_kept: told the epoch of each checkpoint that is durable.
+        on_trained: told when a fit has had its last epoch, before it is judged and written.
         on_ended: told a fit's 0-based place and its outcome as soon as it has ended, once each;
             others of the cohort may still train.
 
@@ -86,6 +88,7 @@ def fit(
 
     def ended(place: int, trained: Trained) -> None:
         own = task.fits[place]
+        on_trained()
         outcomes[place] = _outcome(own, environment, prepared, trained, found, table_of)
         on_ended(place, outcomes[place])
 

@@ -256,6 +256,14 @@ def test_a_resample_of_one_class_or_less_than_a_batch_stops_a_fit() -> None:
         ("fewer_rows_than_a_batch", True),
         ("one_class", True),
     ]
+    halved = doubts_of(
+        Resample(id="Fold1", analysis=np.arange(9), assessment=np.arange(9, 12)),
+        batch_size=5,
+        validation_split=0.5,
+    )
+    assert [doubt.message[:46] for doubt in halved] == [
+        "Expected at least one batch of 5 rows to train"
+    ]
 
 
 def test_levels_that_are_absent_are_told_and_do_not_stop_a_fit() -> None:
