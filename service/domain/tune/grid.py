@@ -17,12 +17,15 @@ RESERVED_IDS = frozenset(
     ("trial", "config", "metric", "mean", "n", "std_err", "pruned_at", "note", "resample")
 )
 
+# Beyond this a whole number is no exact double any more, nor one in every client's JSON.
+Whole = Annotated[int, Field(ge=-(2**53), le=2**53)]
+Text = Annotated[str, Field(max_length=256)]
 Cell = (
-    int
+    Whole
     | float
     | bool
-    | str
-    | Annotated[list[int | float | str], Field(min_length=1, max_length=4096)]
+    | Text
+    | Annotated[list[Whole | float | Text], Field(min_length=1, max_length=4096)]
     | None
 )
 Scale = Literal["identity", "log10", "log2", "log"]
