@@ -14,6 +14,7 @@ from service.domain.errors import Unavailable
 from service.engine.artifact import publish, write
 from service.engine.recipe import MemoryColumns
 from service.serving import Predictors
+from tests.engine.damages import damages
 from tests.engine.fitted_models import fitted_model, training
 
 COLUMNS = training()
@@ -133,3 +134,30 @@ def test_a_deleted_model_is_forgotten(tmp_path: Path) -> None:
 def test_a_capacity_of_none_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="capacity of at least 1"):
         Predictors(tmp_path, capacity=0)
+
+
+def test_a_damaged_model_answers_as_before_or_not_at_all(tmp_path: Path) -> None:
+    wide = training(columns=30)
+    staging = tmp_path / "staging" / "job.1"
+    write(staging, fitted_model(wide, hidden=(200,)))
+    path, sha256 = publish(staging, tmp_path)
+    source = MemoryColumns(wide)
+    sound = Predictors(tmp_path).get(path, sha256).predict(source).raw
+    refused = answered = 0
+    for file in sorted((tmp_path / path).iterdir()):
+        whole = file.read_bytes()
+        for damaged in damages(whole, flips=150):
+            file.write_bytes(damaged)
+            try:
+                found = Predictors(tmp_path).get(path, sha256)
+            except Unavailable:
+                refused += 1
+                continue
+            # Nothing of this file is needed to predict.
+            assert file.name in ("model.keras", "summary.txt")
+            assert np.array_equal(found.predict(source).raw, sound)
+            answered += 1
+        file.write_bytes(whole)
+    assert refused + answered > 1000
+    assert refused > 700
+    assert np.array_equal(Predictors(tmp_path).get(path, sha256).predict(source).raw, sound)

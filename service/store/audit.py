@@ -57,6 +57,17 @@ _QUERIES = {
     "events are told under tokens that were given": """
         SELECT job_id, 'event ' || n || ' under token ' || token || ' of ' || lease_token
         FROM events JOIN jobs ON jobs.id = job_id WHERE token > lease_token""",
+    # What an overtaken worker wrote after the next claim would stand behind it.
+    "nothing is told under a token after a newer one": """
+        SELECT job_id, 'event ' || n || ' under token ' || token || ' after ' || newest FROM (
+            SELECT job_id, n, token, max(token) OVER (PARTITION BY job_id ORDER BY n) AS newest
+            FROM events) AS told
+        WHERE token < newest""",
+    "a checkpoint is of epochs that were told": """
+        SELECT id, 'checkpoint of epoch ' || ckpt_epoch || ', told up to ' || coalesce(latest, 0)
+        FROM jobs LEFT JOIN (SELECT job_id, max(epoch) AS latest FROM epochs GROUP BY job_id) AS e
+            ON job_id = id
+        WHERE kind = 'fit' AND ckpt_epoch > coalesce(latest, 0)""",
     "a history is 1, 2, ... without a gap or a double": """
         SELECT job_id, 'trial ' || trial || ', fold ' || fold || ': ' || count(*)
             || ' epochs from ' || min(epoch) || ' to ' || max(epoch)

@@ -9,8 +9,9 @@ from typing import Any
 
 import httpx
 
-# Now and then nobody waits for the answer: the request is done, and sent again.
-_PATIENCE = (0.01, 0.05, 30.0)
+_SECONDS = 30.0
+# Now and then nobody waits for what a POST does: it is done, and sent again.
+_HASTE = (0.01, 0.05, _SECONDS)
 
 
 class PatientClient:
@@ -29,10 +30,9 @@ class PatientClient:
         """Return the first answer that is neither missing nor "try again"."""
         while True:
             self.counts["sent"] += 1
+            patience = self._draws.choice(_HASTE) if method == "POST" else _SECONDS
             try:
-                answer = self._http.request(
-                    method, path, timeout=self._draws.choice(_PATIENCE), **arguments
-                )
+                answer = self._http.request(method, path, timeout=patience, **arguments)
             except httpx.TransportError:
                 time.sleep(0.02)
                 continue

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
 from service.settings import PREFIX, TEST_PREFIX
 from service.store.sqlite import driver
@@ -66,6 +65,10 @@ def integrity(folder: Path) -> str:
         return str(raw.execute("PRAGMA integrity_check").fetchone()[0])
 
 
+class NotStarted(AssertionError):
+    """A service ended before it answered; says what it logged."""
+
+
 class RunningService:
     """A service that answers; `stop()` ends it and returns its exit status."""
 
@@ -101,7 +104,7 @@ class RunningService:
                 break
         if not self.greeting:
             self.stop()
-            pytest.fail(f"no start:\n{self.log.read_text()}")
+            raise NotStarted(self.log.read_text())
         (self.address,) = (
             line.split()[1] for line in self.greeting if line.split()[0] == "address"
         )

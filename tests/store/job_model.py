@@ -135,15 +135,15 @@ class JobModel:
         self.log(job, token, f"Waits: {error.detail}")
         return self._leave(job, "queued", wait=PARKED)
 
-    def child_died(self, job: ModelJob, token: int, _error: FitpointError) -> str:
-        self._fence(job, token)
+    def child_died(self, job: ModelJob, token: int, error: FitpointError) -> str:
+        self.log(job, token, f"Stalled: {error.detail}")
         job.stalls += 1
         if job.stalls not in STALL_WAITS:
             return self._leave(job, "failed", "poison")
         return self._leave(job, "queued", wait=STALL_WAITS[job.stalls])
 
     def retry_later(self, job: ModelJob, token: int, error: FitpointError) -> str:
-        self._fence(job, token)
+        self.log(job, token, f"Failed: {error.detail}")
         job.errors += 1
         if job.errors not in ERROR_WAITS:
             return self._leave(job, "failed", error.code)

@@ -127,6 +127,14 @@ BREACHES = {
         COPY_EVENT.format("99", "running", "epoch"),
         "under tokens that were given",
     ),
+    "event of a worker that was overtaken": (
+        COPY_EVENT.format("token - 1", "retried", "state"),
+        "after a newer one",
+    ),
+    "checkpoint beyond the history": (
+        JOB.format("ckpt_epoch = 4, ckpt_fingerprint = 'here'", "running"),
+        "a checkpoint is of epochs that were told",
+    ),
     "epoch gap": (
         "DELETE FROM epochs WHERE job_id = :running AND epoch = 2",
         "without a gap or a double",

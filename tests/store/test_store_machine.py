@@ -159,7 +159,8 @@ class Machine(RuleBasedStateMachine):
                     lambda s: claims.heartbeat(s, job.id, token),
                 )
             case "record":
-                self.record(job, token, max(len(job.epochs) + 1 - step.back, 1), step)
+                first = max(len(job.epochs) + 1 - step.back, 1)
+                self.record(job, token, first, step.length, step.other)
             case "checkpointed":
                 self.checkpoint(job, token, max((job.checkpoint or 0) + 1 - step.back, 1))
             case _:
@@ -170,13 +171,19 @@ class Machine(RuleBasedStateMachine):
                 )
 
     def checkpoint(self, job: ModelJob, token: int, epoch: int) -> None:
+        """Keep a checkpoint; its epochs are told first, as a worker does."""
+        missing = epoch - len(job.epochs)
+        if missing > 0:
+            self.record(job, token, len(job.epochs) + 1, missing)
         self.both(
             lambda: self.model.checkpointed(job, token, epoch),
             lambda s: claims.checkpointed(s, job.id, token, epoch, "here"),
         )
 
-    def record(self, job: ModelJob, token: int, first: int, step: Step) -> None:
-        losses = [1 / (epoch + step.other) for epoch in range(first, first + step.length)]
+    def record(
+        self, job: ModelJob, token: int, first: int, length: int, other: bool = False
+    ) -> None:
+        losses = [1 / (epoch + other) for epoch in range(first, first + length)]
         records = [samples.record(first + at, loss) for at, loss in enumerate(losses)]
         progress = samples.progress(records[-1].epoch, 100)
         self.both(
@@ -229,8 +236,8 @@ class Machine(RuleBasedStateMachine):
                 self.ask_about(job, "cancel")
                 self.leave_by(job, step.ending, job.token)
             case "again":
-                self.record(job, job.token, max(len(job.epochs), 1), replace(step, other=False))
-                self.record(job, job.token, max(len(job.epochs), 1), replace(step, other=True))
+                self.record(job, job.token, max(len(job.epochs), 1), step.length)
+                self.record(job, job.token, max(len(job.epochs), 1), step.length, other=True)
             case "stuck":
                 # The same checkpoint before and after a death is no progress.
                 for _ in range(2):

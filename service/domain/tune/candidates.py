@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from service.domain.errors import FieldError, InvalidSpec
 from service.domain.fit import FitSpec
 from service.domain.tune.combinations import Places, combinations, key_of
-from service.domain.tune.grid import Bayes, Cell
+from service.domain.tune.grid import Cell
 from service.domain.tune.placeholders import placeholders, substituted
 from service.domain.tune.spec import TuneSpec
 
@@ -60,15 +60,26 @@ def candidates(spec: TuneSpec, words: Words | None = None) -> tuple[Candidate, .
 
 
 def proposed(
-    spec: TuneSpec, trial: int, values: Mapping[str, Cell], words: Words | None = None
+    spec: TuneSpec,
+    trial: int,
+    iteration: int,
+    values: Mapping[str, Cell],
+    words: Words | None = None,
 ) -> Candidate:
-    """Return a candidate of a Bayesian search beyond the initial ones, the 1-based `trial`-th.
+    """Return a candidate of a Bayesian search beyond the initial ones.
 
-    tune calls it by its iteration: Iter1 is the first after the initial ones.
+    Args:
+        spec: the tune.
+        trial: its number among all candidates, from 1.
+        iteration: its number beyond the initial ones, from 1; tune calls it Iter1.
+        values: one for each id.
+        words: as for `candidates`.
+
+    Raises:
+        InvalidSpec: as `candidates`, for a fit that is wrong whatever the values are.
     """
-    initial = spec.grid.initial if isinstance(spec.grid, Bayes) else 0
-    config = f"Iter{trial - initial}"
-    return _candidate(spec, placeholders(spec.fit), trial, config, values, words)
+    places = placeholders(spec.fit)
+    return _candidate(spec, places, trial, f"Iter{iteration}", values, words)
 
 
 def _configs(rows: Sequence[Mapping[str, Cell]], places: Places) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -17,12 +17,15 @@ RESERVED_IDS = frozenset(
     ("trial", "config", "metric", "mean", "n", "std_err", "pruned_at", "note", "resample")
 )
 
+# Beyond this a whole number is no exact double any more, nor one in every client's JSON.
+Whole = Annotated[int, Field(ge=-(2**53), le=2**53)]
+Text = Annotated[str, Field(max_length=256)]
 Cell = (
-    int
+    Whole
     | float
     | bool
-    | str
-    | Annotated[list[int | float | str], Field(min_length=1, max_length=4096)]
+    | Text
+    | Annotated[list[Whole | float | Text], Field(min_length=1, max_length=4096)]
     | None
 )
 Scale = Literal["identity", "log10", "log2", "log"]
@@ -86,7 +89,22 @@ class Regular(Spec):
 
     kind: Literal["regular"]
     ranges: Ranges = {}
-    levels: Size | Annotated[dict[str, Size], Field(min_length=1, max_length=64)] = 3
+    levels: Size | Annotated[dict[str, Size], Field(min_length=1, max_length=64)] = Field(
+        default=3, description="For all ids, or an object with the levels of each."
+    )
+
+    @field_validator("levels", mode="before")
+    @classmethod
+    def _counts(cls, value: Any) -> Any:
+        # Said here, since a union would tell of a number and of an object.
+        counts = list(value.values()) if isinstance(value, dict) else [value]
+        for count in counts:
+            if type(count) is not int or not 1 <= count <= MAX_CANDIDATES:
+                raise ValueError(
+                    f"Expected levels from 1 to {MAX_CANDIDATES}: a number for all ids, or an "
+                    f"object with one for each. Received {str(count)[:64]!r}."
+                )
+        return value
 
 
 class Random(Spec):

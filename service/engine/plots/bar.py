@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 # Up to so many bars lie down when a label is long.
-LYING_BARS = 40
+LYING_BARS = 60
 # Digits of counts that fit side by side above the bars, in large and in small type.
 LARGE_DIGITS, SMALL_DIGITS = 60, 100
 # More labels than this cannot be read along one axis: only every k-th is written then.

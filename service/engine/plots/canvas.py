@@ -77,6 +77,13 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
+def number(value: float) -> str:
+    """Return a number with six digits, a large one in groups of three: 2007, 1,484,705, 0.25."""
+    if 10_000 <= abs(value) < 1e15:
+        return f"{value:,.0f}"
+    return f"{value:.6g}"
+
+
 def message(axes: Axes, text: str) -> None:
     """Say in an empty picture why there is nothing to see."""
     axes.set_axis_off()

@@ -46,9 +46,16 @@ def heatmap(
         fmt: "svg" or "png". Equal arguments give equal bytes.
     """
     k = len(columns)
-    side = min(max(3.2, 1.6 + 0.42 * k), 9.0)
+    size = 9 if k <= 20 else 6
+    step = max(1, -(-k // MOST_LABELS))
+    names = labels(columns[::step], 18)
+    # Inches: a character of the type is about 0.6 of its height wide, a point is 1 / 72.
+    beside = max(map(len, names), default=0) * size * 0.62 / 72
+    below = beside if k > 3 else 0.2
+    side = min(max(0.52 * k, 1.0), 7.5)
     words = f"Pearson, {counted(k, 'numeric column')}, rows with both values"
-    drawn = figure(side, title=title, subtitle=words, width=side + 1.3)
+    width = max(side + beside + 1.1, 4.8)
+    drawn = figure(side + below + 1.1, title=title, subtitle=words, width=width)
     axes = drawn.add_subplot()
     if not k:
         message(axes, "There is no numeric column.")
@@ -69,9 +76,7 @@ def heatmap(
     )
     axes.set_aspect("equal")
     axes.invert_yaxis()
-    axes.tick_params(length=0, labelsize=9 if k <= 20 else 6, labelcolor=INK)
-    step = -(-k // MOST_LABELS)
-    names = labels(columns[::step], 18)
+    axes.tick_params(length=0, labelsize=size, labelcolor=INK)
     places = [place + 0.5 for place in range(0, k, step)]
     axes.set_xticks(places, names, rotation=90 if k > 3 else 0)
     axes.set_yticks(places, names)

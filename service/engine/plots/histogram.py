@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from service.engine.plots.canvas import BLUE, PictureFormat, counted, dress, figure, message, render
+from service.engine.plots.canvas import (
+    BLUE,
+    PictureFormat,
+    counted,
+    dress,
+    figure,
+    message,
+    number,
+    render,
+)
 from service.engine.tables.bins import LARGEST, bins_of, equal_bins
 from service.engine.tables.tab import value_text
 
@@ -40,7 +49,7 @@ def histogram(
     if finite.size and kind in ("date", "datetime"):
         words += f", {value_text(finite.min(), kind)} to {value_text(finite.max(), kind)}"
     elif finite.size:
-        words += f", {finite.min():.6g} to {finite.max():.6g}, mean {finite.mean():.6g}"
+        words += f", {number(finite.min())} to {number(finite.max())}, mean {number(finite.mean())}"
     if missing:
         words += f", {missing:,} missing"
     if finite.size + missing < values.size:
@@ -62,6 +71,12 @@ def histogram(
     if kind in ("date", "datetime"):
         axes.locator_params(axis="x", nbins=5)
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: value_text(value, kind)[:10]))
+    else:
+        # Between whole numbers there is nothing to label.
+        whole = bool(np.all(finite == np.floor(finite)))
+        axes.locator_params(axis="x", integer=whole)
+        if np.abs(edges).max() >= 10_000:
+            axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
     dress(axes, x_label=column, y_label="rows")
     axes.locator_params(axis="y", nbins=6, integer=True)
     return render(drawn, fmt)

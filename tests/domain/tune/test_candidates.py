@@ -373,11 +373,11 @@ def test_bayes_starts_with_a_design_and_names_its_proposals_as_tune_does() -> No
     )
     found = candidates(spec)
     assert configs(found) == [f"Preprocessor1_Model{n}" for n in (1, 2, 3)]
-    nxt = proposed(spec, 4, {"penalty": 1e-3, "learn_rate": 1e-2})
+    nxt = proposed(spec, 4, 1, {"penalty": 1e-3, "learn_rate": 1e-2})
     assert (nxt.trial, nxt.config) == (4, "Iter1")
     assert nxt.spec is not None
     assert nxt.spec.model.penalty == 1e-3
-    assert proposed(spec, 5, {"penalty": -1.0, "learn_rate": 1e-2}).note is not None
+    assert proposed(spec, 5, 2, {"penalty": -1.0, "learn_rate": 1e-2}).note is not None
 
 
 def test_a_tag_or_a_class_called_tune_is_no_open_argument() -> None:

@@ -55,3 +55,14 @@ def test_equal_values_give_equal_bytes() -> None:
     values = np.linspace(0, 1, 200) ** 3
     assert histogram(values, column="x") == histogram(values.copy(), column="x")
     assert histogram(values, column="x", fmt="png").startswith(b"\x89PNG")
+
+
+def test_years_are_labelled_by_whole_years_and_large_numbers_in_groups(
+    texts: Callable[[bytes], list[str]],
+) -> None:
+    words = texts(histogram(np.array([2007.0, 2008.0, 2009.0] * 9), column="year"))
+    assert {"2007", "2008", "2009"} <= set(words)
+    assert not [word for word in words if word.endswith(".5")]
+    words = texts(histogram(np.array([12_285.0, 1_484_705.0, 400_000.5]), column="weight"))
+    assert "3 rows, 12,285 to 1,484,705, mean 632,330" in words
+    assert {"500,000", "1,000,000"} <= set(words)
