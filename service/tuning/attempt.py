@@ -23,7 +23,7 @@ from service.sources import Sources
 from service.store import claims, trials
 from service.store.database import Database
 from service.tuning.choosing import chosen
-from service.tuning.fits import TuneFit, TuneFits
+from service.tuning.tune_fits import TuneFit, TuneFits
 
 
 class TuneAttempt:

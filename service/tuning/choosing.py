@@ -10,7 +10,7 @@ from service.domain.tune.results import TrialResult, scores_of, trials_of, with_
 from service.domain.tune.selecting import select
 from service.domain.tune.spec import Finalize
 from service.engine.task import FitTask
-from service.tuning.fits import TuneFits
+from service.tuning.tune_fits import TuneFits
 
 
 def chosen(fits: TuneFits, results: Sequence[TrialResult]) -> FitTask | None:
