@@ -43,7 +43,8 @@ def _repeated(piece: bytes, size: int) -> Iterator[bytes]:
 
 
 def _gzip_members(piece: bytes, size: int) -> Iterator[bytes]:
-    """Yield gzip members that unpack to about `size` bytes: packing one is enough."""
+    """Yield gzip members that unpack to a header and about `size` bytes: packing one is enough."""
+    yield gzip.compress(b"a,b\n")
     unpacked = piece * (16 * MB // len(piece))
     packed = gzip.compress(unpacked)
     for _ in range(max(1, size // len(unpacked))):
