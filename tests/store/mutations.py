@@ -10,6 +10,7 @@ killed where they fail. Exits 1 when on either database fewer than 95 % were.
 from __future__ import annotations
 
 import argparse
+import compileall
 import os
 import shutil
 import subprocess
@@ -71,8 +72,7 @@ def copied(root: Path, copy: Path) -> Path:
     """Copy what the tests of the store need and return the copy."""
     for part in COPIED:
         if (root / part).is_dir():
-            ignored = shutil.ignore_patterns("__pycache__")
-            shutil.copytree(root / part, copy / part, ignore=ignored)
+            shutil.copytree(root / part, copy / part)
         else:
             shutil.copy(root / part, copy / part)
     return copy
@@ -118,7 +118,10 @@ def _verdict(told: list[str], other: str) -> str:
 def main() -> int:
     """Try mutations of the source as it is now, whatever becomes of it meanwhile."""
     with tempfile.TemporaryDirectory(prefix="fitpoint-source-") as folder:
-        return survey(copied(ROOT, Path(folder)))
+        root = copied(ROOT, Path(folder))
+        # Once, and not for every mutant.
+        compileall.compile_dir(root, quiet=1)
+        return survey(root)
 
 
 def survey(root: Path) -> int:
