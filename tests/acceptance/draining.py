@@ -1,9 +1,9 @@
 """SIGTERM of a worker at random moments of a training: what it was doing goes on elsewhere.
 
-    python -m tests.acceptance.draining --times 100 [--seed 1]
+    python -m tests.acceptance.draining --times 200 [--seed 1]
 
 One long fit is carried by one real worker after the other. Each is sent SIGTERM at a random moment,
-preparing and compiling included; every fourth one twice. After one SIGTERM the worker must exit
+preparing and compiling included; every second one twice. After one SIGTERM the worker must exit
 within 30 s, the job must be queued, nothing may be counted against it, and of the epochs that were
 told at most one may be missing from the checkpoint. After the second SIGTERM the worker must be
 gone within 2 s. At the end the history must have no gap. Prints the figures as JSON; exits 1 when
@@ -61,7 +61,7 @@ def experiment(folder: Path, times: int, seed: int) -> Tally:
         job_id = service.call("POST", "/v1/jobs", json=FIT)["id"]
         with closing(Database.open(f"sqlite:///{folder / 'fitpoint.sqlite'}")) as database:
             for number in range(1, times + 1):
-                _one(folder, database, job_id, draws, tally, twice=number % 4 == 0)
+                _one(folder, database, job_id, draws, tally, twice=number % 2 == 0)
             with database.read() as s:
                 tally.wrong += [str(breach) for breach in audit(s)]
     finally:
@@ -119,7 +119,7 @@ def _one(
 def main() -> int:
     """Run the experiment that the command line asks for."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--times", type=int, default=100)
+    parser.add_argument("--times", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
