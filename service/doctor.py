@@ -19,9 +19,11 @@ import service
 from service.domain.errors import FitpointError
 from service.executors.process import ProcessExecutor
 from service.settings import Settings
+from service.storage.damage import damage
 from service.store import audit as invariants
 from service.store import jobs, migrations, sqlite
 from service.store.database import Database
+from service.store.named_files import named_files
 
 # An MNIST grid leaves some hundred megabytes; below this something fails soon.
 MIN_FREE_BYTES = 2**30
@@ -48,7 +50,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
 
 
 def audit(settings: Settings) -> Iterator[Finding]:
-    """Yield every breach of the invariants in the database, or one line that says there is none.
+    """Yield every breach of the invariants in database and storage, or that there is none.
 
     Nothing is changed by looking; others go on meanwhile.
     """
@@ -61,14 +63,23 @@ def audit(settings: Settings) -> Iterator[Finding]:
         with closing(Database.open(url)) as database, database.read() as s:
             breaches = invariants.audit(s)
             kept = sum(jobs.counts(s).values())
+            named = named_files(s)
     except FitpointError as error:
         yield Finding(subject="audit", works=False, detail=error.detail)
         return
     for breach in breaches:
         detail = f"{breach.of}: {breach.detail}. Expected: {breach.invariant}."
         yield Finding(subject="audit", works=False, detail=detail)
-    if not breaches:
-        detail = f"{invariants.invariants()} invariants hold for {kept} jobs"
+    damaged = list(damage(settings.storage_root, named))
+    for each in damaged:
+        detail = f"{each.path}: {each.detail} Restore it from a backup."
+        yield Finding(subject="audit", works=False, detail=detail)
+    if not breaches and not damaged:
+        files = len(named.datasets) + len(named.artifacts)
+        detail = (
+            f"{invariants.invariants()} invariants hold for {kept} jobs, "
+            f"and {files} datasets and artifacts are whole"
+        )
         yield Finding(subject="audit", works=True, detail=detail)
 
 

@@ -190,9 +190,28 @@ class Worker:
 
     def _calibrate(self, executor: Executor) -> None:
         """Measure once an environment what training costs, when nobody waits for this slot."""
-        folder = self._settings.data_dir
-        if calibrations.read(folder, executor.start(self._require_wanted)) is None:
-            calibrations.keep(folder, executor.measure(self._require_wanted))
+        environment = executor.start(self._require_wanted)
+        if calibrations.read(self._settings.data_dir, environment) is not None:
+            return
+        if environment.device == "cpu" and self._settings.executor == "process":
+            # It counts the time of its own process, so that jobs may go on beside it.
+            threading.Thread(target=self._calibrate_aside, name="calibrating", daemon=True).start()
+        else:
+            self._measure(executor)
+
+    def _calibrate_aside(self) -> None:
+        executor = self._executor()
+        try:
+            self._measure(executor)
+        except _NotWanted:
+            log.info("The worker leaves before it was calibrated")
+        except Exception:
+            log.exception("What training costs here could not be measured")
+        finally:
+            executor.close()
+
+    def _measure(self, executor: Executor) -> None:
+        calibrations.keep(self._settings.data_dir, executor.measure(self._require_wanted))
 
     def _claim(self) -> Carrying | None:
         claimed_at = own_seconds()

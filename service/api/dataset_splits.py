@@ -6,21 +6,21 @@ import secrets
 from functools import partial
 from typing import Annotated
 
-import anyio.from_thread
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, Field
+from starlette.concurrency import run_in_threadpool
 
 from service.api.admission import Room
 from service.api.answers import answer
 from service.api.bodies import describe, json_body
-from service.api.dependencies import Reference, ResourcesOf
+from service.api.dependencies import Reference, Resources, ResourcesOf
 from service.api.idempotency import OnceOfJson
 from service.api.openapi import problems
 from service.api.registration import refuse_taken, registered
 from service.api.stored_tables import open_table, table_path
 from service.api.validation import invalid_fields, placed
 from service.api.views import DatasetView, dataset_view
-from service.domain.datasets import Dataset, Ingested
+from service.domain.datasets import Dataset, Ingested, Reading
 from service.domain.errors import FieldError
 from service.domain.names import Name
 from service.domain.origins import Origin, Part, SplitPart
@@ -70,7 +70,7 @@ class SplitView(BaseModel):
         by_class={"prop": 0.8, "strata": "y", "seed": 1, "names": ["iris_train", "iris_test"]},
     ),
 )
-def split_dataset(
+async def split_dataset(
     resources: ResourcesOf,
     d: Reference,
     body: Annotated[SplitBody, Depends(json_body(SplitBody))],
@@ -78,18 +78,10 @@ def split_dataset(
 ) -> Response:
     """Divide a dataset in two; rows keep their order, a factor all its levels."""
     database, settings = resources.database, resources.settings
-    earlier = once.earlier(database)
+    earlier = await run_in_threadpool(once.earlier, database)
     if earlier is not None:
         return earlier
-    with database.read() as s:
-        dataset = datasets.get(s, d)
-        reading = dataset_origins.of(s, dataset.id).reading
-    if body.strata is not None:
-        dataset.require(body.strata, "body", "strata")
-    names = _names(dataset, body)
-    for name in names:
-        refuse_taken(database, name)
-    open_table(settings, dataset)
+    dataset, reading, names = await run_in_threadpool(_asked, resources, d, body)
     seed = secrets.randbelow(2**31) if body.seed is None else body.seed
     work = partial(
         splitting.split_table,
@@ -100,7 +92,7 @@ def split_dataset(
         seed,
     )
     with placed("body"):
-        training, testing = anyio.from_thread.run(resources.in_child, work)
+        training, testing = await resources.in_child(work)
 
     def register(s: WriteSession) -> Response:
         def view(name: str, part: Part, ingested: Ingested) -> DatasetView:
@@ -121,7 +113,24 @@ def split_dataset(
         )
         return answer(made, status=201, headers={"Location": f"/v1/datasets/{views[0].id}"})
 
-    return once.make(database, register)
+    return await run_in_threadpool(once.make, database, register)
+
+
+def _asked(
+    resources: Resources, d: str, body: SplitBody
+) -> tuple[Dataset, Reading | None, list[str]]:
+    """Return the dataset, how it was read and the parts' names, if it can be divided so."""
+    database = resources.database
+    with database.read() as s:
+        dataset = datasets.get(s, d)
+        reading = dataset_origins.of(s, dataset.id).reading
+    if body.strata is not None:
+        dataset.require(body.strata, "body", "strata")
+    names = _names(dataset, body)
+    for name in names:
+        refuse_taken(database, name)
+    open_table(resources.settings, dataset)
+    return dataset, reading, names
 
 
 def _names(dataset: Dataset, body: SplitBody) -> list[str]:

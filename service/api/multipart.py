@@ -6,7 +6,7 @@ import hashlib
 import json
 import secrets
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -129,7 +129,9 @@ async def received_form(
             raise _refused(FILE, "Expected the part 'file' with the table. It is not there.")
         yield Form(fields=_texts(parts.fields), path=path)
     finally:
-        await run_in_threadpool(path.unlink, missing_ok=True)
+        # On a disk that became read-only it stays, and is swept when it can be.
+        with suppress(OSError):
+            await run_in_threadpool(path.unlink, missing_ok=True)
 
 
 async def _receive(request: Request, parts: _Parts, file: BinaryIO) -> None:

@@ -6,17 +6,20 @@ libraries print to it what they please, so it is theirs no more.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from service.domain.errors import FitpointError, NoSpace, TooLarge, is_disk_full
+from service.domain.errors import FitpointError, NoSpace, TooLarge, Unavailable, is_disk_full
 from service.domain.schema import Value
 from service.executors.lifeline import die_with_parent
 from service.executors.network_ban import forbid_network
 
 Request = TypeVar("Request", bound=Value)
+
+_CANNOT_WRITE = (errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 
 
 class Answer(Value):
@@ -54,12 +57,20 @@ def answer(
     except MemoryError:
         told = Answer(error=TooLarge(needs_more_memory(request)).as_stored())
     except OSError as error:
-        if not is_disk_full(error):
-            raise
-        detail = "Expected room on the disk for the table. It is full: delete something first."
-        told = Answer(error=NoSpace(detail).as_stored())
+        told = Answer(error=_of_the_disk(error).as_stored())
     with os.fdopen(out, "wb") as pipe:
         pipe.write(told.model_dump_json().encode())
+
+
+def _of_the_disk(error: OSError) -> FitpointError:
+    """Return what an error says of the disk that the table goes to, or raise it again."""
+    if is_disk_full(error):
+        return NoSpace("Expected room on the disk for the table. It is full: delete something.")
+    if error.errno not in _CANNOT_WRITE:
+        raise error
+    return Unavailable(
+        f"Expected a storage folder that takes the table. It does not: {error.strerror}."
+    )
 
 
 def hide_pandas() -> None:

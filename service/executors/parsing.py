@@ -16,7 +16,7 @@ from service.domain.datasets import (
     ReadLimits,
     ReadOptions,
 )
-from service.domain.errors import FieldError, Unavailable, UnreadableFile
+from service.domain.errors import FieldError, NoSpace, Unavailable, UnreadableFile, is_disk_full
 from service.executors.asking import Ended, ask
 from service.executors.parse_child import ParseRequest
 
@@ -92,10 +92,19 @@ def scratch_folder(target_dir: Path) -> Iterator[tuple[Path, Path]]:
     """Yield the absolute folder of datasets and a new folder in it, gone afterwards.
 
     Whatever a child that was killed left half done goes with it.
+
+    Raises:
+        Unavailable: no folder can be made there.
     """
     datasets = target_dir.absolute()
     scratch = datasets / "tmp" / uuid.uuid4().hex
-    scratch.mkdir(parents=True)
+    try:
+        scratch.mkdir(parents=True)
+    except OSError as error:
+        kind = NoSpace if is_disk_full(error) else Unavailable
+        raise kind(
+            f"Expected a storage folder that takes a table. It does not: {error.strerror}."
+        ) from error
     try:
         yield datasets, scratch
     finally:

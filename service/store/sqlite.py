@@ -37,6 +37,7 @@ _REASONS = {
 _ERROR = 1
 _FULL = 13
 _BUSY = (5, 6)
+_READ_ONLY = 8
 
 
 def driver() -> ModuleType:
@@ -139,6 +140,11 @@ def primary_code(error: BaseException | None) -> int | None:
     """Return SQLite's primary result code of a driver's error, or None."""
     code = getattr(error, "sqlite_errorcode", None)
     return code & 0xFF if isinstance(code, int) else None
+
+
+def is_read_only(error: BaseException | None) -> bool:
+    """Return whether the connection, or its disk, let nothing be written."""
+    return primary_code(error) == _READ_ONLY
 
 
 def as_unavailable(error: SQLAlchemyError) -> Unavailable | None:

@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, text
+from sqlalchemy import URL, Connection, Engine, ExceptionContext, create_engine, event, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from service.domain.errors import InvalidSpec, Unavailable
@@ -54,6 +54,7 @@ class SqliteBackend:
         event.listen(engine, "connect", self._prepare)
         event.listen(engine, "begin", self._begin)
         event.listen(engine, "commit", _still_open)
+        event.listen(engine, "handle_error", _give_up_read_only)
         return engine
 
     def options(self, kind: Kind) -> dict[str, object]:
@@ -108,6 +109,16 @@ def _still_open(connection: Connection) -> None:
         # SQLite undoes a transaction by itself on some errors; COMMIT would then do nothing and
         # nobody would know.
         raise Unavailable("The database undid the transaction by itself. Nothing was written.")
+
+
+def _give_up_read_only(context: ExceptionContext) -> None:
+    """Let go of a connection that was opened on a read-only disk: it would stay read-only.
+
+    Of that one only: older ones keep SQLite's shared memory writable for those that come.
+    """
+    if sqlite.is_read_only(context.original_exception):
+        context.is_disconnect = True
+        context.invalidate_pool_on_disconnect = False
 
 
 def _journal_mode(journal: str | None, version: tuple[int, ...]) -> sqlite.JournalMode:

@@ -73,8 +73,6 @@ class Findings:
     claimed_again: int = 0
     # Attempts that noticed at a write that somebody else has their job.
     fenced_off: int = 0
-    # Writes that the database itself refused: a trigger, or a constraint.
-    refused: int = 0
     # Workers that ended without being killed.
     gave_up: int = 0
     leftovers: int = 0
@@ -83,6 +81,8 @@ class Findings:
     lost: int = 0
     unfinished: int = 0
     made_twice: int = 0
+    # Writes that nothing held back but a trigger or a constraint of the database.
+    refused_by_database: int = 0
     completed_twice: int = 0
     written_by_the_stale: int = 0
     impossible_steps: int = 0
@@ -120,7 +120,7 @@ class Findings:
         """Count what workers said of writes that were not theirs."""
         for log in logs:
             self.fenced_off += log.count("The lease was lost")
-            self.refused += log.count("IntegrityError)")
+            self.refused_by_database += log.count("sqlalchemy.exc.IntegrityError: (")
 
     def examine(self, folder: Path, url: str) -> None:
         """Look at the database and the storage of a service that has ended."""

@@ -5,7 +5,7 @@
 A real API and two real workers with their Keras children; clients submit small fits with
 idempotency keys, follow them to their end and now and then cancel one. At random moments a random
 process is killed, or stopped for up to three seconds; now and then a worker that has a job is
-stopped until its lease is over and somebody else has carried the job on, and then wakes up. What
+stopped until its lease is over and somebody else goes on with the job, and then wakes up. What
 each spec comes to is known from trainings that nobody disturbed. `fault_findings.py` says what is
 looked for. Prints it as JSON; exits 1 when anything was lost, doubled, torn or other.
 
@@ -97,14 +97,19 @@ class Faults:
         self._database = database
         # Stopped processes, and when they go on.
         self._stopped: dict[int, float] = {}
+        # Those of them that outlast their lease, and their jobs.
+        self._sleepers: dict[int, str] = {}
+        self._looked_at = 0.0
 
     def pause(self, seconds: float) -> None:
         """Let time pass, and wake up those whose time has come."""
         deadline = time.monotonic() + seconds
         while True:
             now = time.monotonic()
+            self._startle(now)
             for pid in [pid for pid, due in self._stopped.items() if due <= now]:
                 del self._stopped[pid]
+                self._sleepers.pop(pid, None)
                 signalled(pid, signal.SIGCONT)
             for worker in self._workers:
                 worker.look_after()
@@ -124,11 +129,22 @@ class Faults:
             awake = [each.pid for each in self._workers if each.pid not in self._stopped]
             for pid in awake:
                 if pid in having and stop_between_writes(pid, having[pid], self._database):
-                    lasts = LEASE_SECONDS + self._draws.uniform(2, 8)
+                    lasts = LEASE_SECONDS + self._draws.uniform(2, 15)
                     self._stopped[pid] = time.monotonic() + lasts
+                    self._sleepers[pid] = having[pid]
                     self.counts["stop worker beyond its lease"] += 1
                     return
             self.pause(0.05)
+
+    def _startle(self, now: float) -> None:
+        """Wake up a sleeper just when somebody else has begun with its job."""
+        if not self._sleepers or now < self._looked_at + 0.3:
+            return
+        self._looked_at = now
+        having = having_jobs(self._database)
+        for sleeper, job in self._sleepers.items():
+            if any(job == its and pid != sleeper for pid, its in having.items()):
+                self._stopped[sleeper] = now
 
     def end(self) -> None:
         """Wake up everybody, each in its own time."""

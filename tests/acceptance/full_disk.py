@@ -16,22 +16,19 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from tests.acceptance.running import ROOT, RunningService, integrity, until
+from tests.acceptance.namespace import inside, predicting, run_by_hand
+from tests.acceptance.running import RunningService, integrity, until
 
 SIZE = "96m"
 MIN_FREE = 24 * 2**20
 BALLAST = 4 * 2**20
-INSIDE = "--inside"
 FIT: dict[str, Any] = {
     "kind": "fit",
     "name": "iris",
@@ -68,32 +65,6 @@ class Filler:
         """Give everything back."""
         for file in self._folder.glob("filler-*"):
             file.unlink()
-
-
-@contextmanager
-def predicting(address: str, told: dict[str, Any]) -> Iterator[None]:
-    """Predict without pause, and count the answers that are not the first one."""
-    stop = threading.Event()
-
-    def work() -> None:
-        rows = {"rows": [{"Sepal.Length": 5.1, "Sepal.Width": 3.5, "Petal.Length": 1.4,
-                          "Petal.Width": 0.2}]}  # fmt: skip
-        first: Any = None
-        with httpx.Client(base_url=address, timeout=30) as http:
-            while not stop.is_set():
-                answer = http.post("/v1/models/iris/predictions?type=prob", json=rows)
-                first = first or answer.content
-                good = answer.status_code == 200 and answer.content == first
-                told["predictions" if good else "wrong_predictions"] += 1
-                time.sleep(0.01)
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join(30)
 
 
 def experiment(disk: Path) -> dict[str, Any]:
@@ -209,27 +180,6 @@ def _free(folder: Path) -> int:
     return found.f_bavail * found.f_frsize
 
 
-def run_in_namespace(folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run the experiment on a tmpfs that only its own process sees."""
-    return subprocess.run(
-        ["unshare", "-Urm", sys.executable, "-m", "tests.acceptance.full_disk", INSIDE, folder],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def can_mount() -> bool:
-    """Return whether this machine lets anybody mount a tmpfs in a namespace of one's own."""
-    with tempfile.TemporaryDirectory() as folder:
-        command = ["unshare", "-Urm", "mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder]
-        try:
-            return subprocess.run(command, capture_output=True, check=False).returncode == 0
-        except FileNotFoundError:
-            return False
-
-
 def is_good(told: dict[str, Any]) -> bool:
     """Return whether nothing was lost and nothing came to harm."""
     return bool(
@@ -250,19 +200,15 @@ def is_good(told: dict[str, Any]) -> bool:
 
 
 def main() -> int:
-    """Run the experiment; within a namespace when asked for with `--inside FOLDER`."""
-    if INSIDE in sys.argv:
-        disk = Path(sys.argv[-1])
-        mount = ["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", str(disk)]
-        subprocess.run(mount, check=True)
-        told = experiment(disk)
-        print(json.dumps(told))
-        return 0 if is_good(told) else 1
-    with tempfile.TemporaryDirectory() as folder:
-        done = run_in_namespace(Path(folder))
-    print(done.stdout, end="")
-    print(done.stderr, end="", file=sys.stderr)
-    return done.returncode
+    """Run the experiment, in a namespace of its own."""
+    disk = inside()
+    if disk is None:
+        return run_by_hand("tests.acceptance.full_disk")
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", str(disk)]
+    subprocess.run(mount, check=True)
+    told = experiment(disk)
+    print(json.dumps(told))
+    return 0 if is_good(told) else 1
 
 
 if __name__ == "__main__":

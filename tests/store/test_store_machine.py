@@ -36,6 +36,9 @@ from tests.store.private_cluster import PrivateCluster
 
 # The gate's examples are the same every time; a longer look takes new ones.
 EXAMPLES = int(os.environ.get("FITPOINT_TEST_EXAMPLES", "0"))
+# Told by `mutations.py`, which has all the time in the world.
+MUTANT = os.environ.get("FITPOINT_TEST_MUTANT")
+PATIENCE = 3600 if EXAMPLES or MUTANT else 180
 SETTINGS = settings(
     max_examples=EXAMPLES or 40,
     stateful_step_count=50,
@@ -43,7 +46,7 @@ SETTINGS = settings(
     deadline=None,
     database=None,
     # A mutant need not be made small to be killed.
-    phases=[Phase.generate] if os.environ.get("FITPOINT_TEST_MUTANT") else list(Phase),
+    phases=[Phase.generate] if MUTANT else list(Phase),
     suppress_health_check=list(HealthCheck),
 )
 WORKERS = ("wrk_a", "wrk_b")
@@ -415,7 +418,7 @@ def _fresh(folder: Path, migrated_file: Path, clock: ManualClock) -> Database:
     return Database.open(f"sqlite:///{folder}/fitpoint.db", clock=clock)
 
 
-@pytest.mark.timeout(180 if not EXAMPLES else 3600)
+@pytest.mark.timeout(PATIENCE)
 def test_sqlite_does_what_the_model_does(migrated_file: Path) -> None:
     # In memory, because thousands of commits would wait for the disk, which is not the question.
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
@@ -426,7 +429,7 @@ def test_sqlite_does_what_the_model_does(migrated_file: Path) -> None:
         run_state_machine_as_test(over_sqlite, settings=SETTINGS)
 
 
-@pytest.mark.timeout(180 if not EXAMPLES else 3600)
+@pytest.mark.timeout(PATIENCE)
 def test_postgresql_does_what_the_model_does(
     cluster: PrivateCluster, emptied_database: str
 ) -> None:

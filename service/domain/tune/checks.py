@@ -12,6 +12,7 @@ from service.domain.names import did_you_mean
 from service.domain.spec_checks import field_error, training_rows
 from service.domain.tune.candidates import Candidate, refuse_all_invalid
 from service.domain.tune.grid import MAX_FITS, Bayes
+from service.domain.tune.halving import rungs
 from service.domain.tune.resampling import MAX_RESAMPLES
 from service.domain.tune.selecting import sort_keys
 from service.domain.tune.sizes import Sizes
@@ -67,6 +68,20 @@ def too_few_rows(
             "Use a smaller batch_size."
         )
     return None
+
+
+def wrong_race(spec: TuneSpec, found: Sequence[Candidate]) -> list[FieldError]:
+    """Return why a race would judge nobody: no candidate trains beyond its first rung."""
+    if spec.race is None:
+        return []
+    longest = max((each.spec.model.epochs for each in found if each.spec is not None), default=0)
+    if rungs(spec.race.min_epochs, longest, spec.race.factor):
+        return []
+    msg = (
+        f"Expected min_epochs below the epochs of the fit, {longest}, so that there is somebody to "
+        f"stop. Received {spec.race.min_epochs}."
+    )
+    return [field_error(("race", "min_epochs"), msg)]
 
 
 def enough_rows(found: Sequence[Candidate], sizes: Sizes) -> tuple[Candidate, ...]:

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from service.domain.errors import FieldError, InvalidSpec
 from service.domain.resolve import derived_shuffle_seed
 from service.domain.tune.candidates import candidates
-from service.domain.tune.checks import enough_rows, metrics_for, refuse, wrong_tune
+from service.domain.tune.checks import enough_rows, metrics_for, refuse, wrong_race, wrong_tune
 from service.domain.tune.resampling import MAX_RESAMPLES
 from service.domain.tune.sizes import Sizes, sizes_of
 from service.domain.tune.spec import TuneSpec, seeded
@@ -215,3 +215,14 @@ def test_a_tune_whose_resamples_are_all_too_small_is_refused() -> None:
     # How many rows a group has only the data tell.
     grouped = tune(resamples={"kind": "group_vfold", "group": "g"})
     assert len(enough_rows(candidates(grouped), sizes_of(grouped.resamples, 10))) == 1
+
+
+def test_a_race_that_could_stop_nobody_is_refused() -> None:
+    race = {"kind": "halving", "min_epochs": 20}
+    spec = tune(model={"epochs": 20}, race=race)
+    (error,) = wrong_race(spec, candidates(spec))
+    assert error.loc == ("body", "race", "min_epochs")
+    assert "below the epochs of the fit, 20," in error.msg
+    some = tune(expand(epochs=[5, 21]), model={"epochs": OPEN}, race=race)
+    assert wrong_race(some, candidates(some)) == []
+    assert wrong_race(tune(), candidates(tune())) == []

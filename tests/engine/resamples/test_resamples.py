@@ -203,6 +203,16 @@ def test_given_rows_are_taken_as_they_are_counted_from_one() -> None:
     assert only.assessment.tolist() == [1, 2]
 
 
+def test_the_chapter_s_own_split_is_taken_from_r_s_row_numbers(shared_data: Path) -> None:
+    text = (shared_data / "chapter_assessment_rows.txt").read_text()
+    assessment = [int(line) for line in text.split()]
+    analysis = sorted(set(range(1, 60_001)) - set(assessment))
+    splits = [{"analysis": analysis, "assessment": assessment}]
+    (only,) = resample(spec("rows", splits=splits), 60_000)
+    assert (len(only.analysis), len(only.assessment)) == (50_000, 10_000)
+    assert (only.analysis[0] + 1, only.assessment[0] + 1) == (analysis[0], assessment[0])
+
+
 REFUSED = [
     ({"kind": "vfold", "v": 11}, "Expected at most as many folds as rows, 10. Received v=11."),
     ({"kind": "vfold", "v": 10, "repeats": 2}, "all repeats are the same"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from service.domain.datasets import Ingested, ReadOptions
+from service.engine.looks import Look, look
 from service.engine.tables.ingest import ingest
 from service.engine.tables.storage import canonical_path
 from service.engine.tables.table import Table
@@ -67,6 +69,17 @@ def test_g2_g3_g5_labels(train: Stored, held_out: Stored) -> None:
     assert train.table.strings("y", np.array([0, 2, 9, 99])) == ["5", "4", "4", "1"]
     assert held_out.table.strings("y", slice(0, 1)) == ["7"]
     assert train.table.levels("y") == tuple(LEVELS)
+
+
+def test_g4_props(train: Stored, held_out: Stored) -> None:
+    def props(stored: Stored) -> list[float]:
+        counted = json.loads(look(stored.table, Look(what="tab", columns=("y",))))["data"]
+        return [level["prop"] for level in counted]
+
+    told = [0.0987, 0.1124, 0.0993, 0.1022, 0.0974, 0.09035, 0.0986, 0.1044, 0.0975, 0.09915]
+    assert props(train) == pytest.approx(told, abs=5e-5)
+    told = [0.0980, 0.1135, 0.1032, 0.1010, 0.0982, 0.0892, 0.0958, 0.1028, 0.0974, 0.1009]
+    assert props(held_out) == pytest.approx(told, abs=1e-12)
 
 
 def test_g6_g7_pixels(train: Stored, held_out: Stored) -> None:
