@@ -107,6 +107,7 @@ class TuneFits:
                 doubts = doubts_of(
                     drawn,
                     batch_size=found.spec.engine.batch_size,
+                    validation_split=found.spec.engine.validation_split,
                     codes=codes,
                     levels=levels,
                 )

@@ -348,7 +348,9 @@ def test_an_unknown_job_is_not_found_on_every_route(client: TestClient, app: Fas
     for template in paths:
         for method in app.openapi()["paths"][template]:
             path = template.replace("{j}", "job_nope").replace("{extension}", "svg")
-            body = {} if "requestBody" in app.openapi()["paths"][template][method] else None
+            body: dict[str, Any] | None = (
+                {} if "requestBody" in app.openapi()["paths"][template][method] else None
+            )
             answer = client.request(method, path, json=body)
             assert answer.status_code == 404, (method, path, answer.text)
             assert answer.headers["content-type"] == "application/problem+json"

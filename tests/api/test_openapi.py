@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from service.api.recipes import PreviewBody
 from service.domain.datasets import BuiltinRequest
 from service.domain.fit import FitSpec
+from service.domain.tune.spec import TuneSpec
 
 
 @pytest.fixture

@@ -9,8 +9,10 @@ from service.domain.datasets import Dataset
 from service.domain.errors import FieldError, FitpointError
 from service.domain.fit import Mode
 from service.domain.resolve import Resolved, resolve
+from service.domain.spec_checks import field_error
 from service.domain.tune.candidates import Candidate, Words, candidates
-from service.domain.tune.checks import metrics_for, refuse, wrong_tune
+from service.domain.tune.checks import enough_rows, metrics_for, refuse, wrong_tune
+from service.domain.tune.grid import Bayes
 from service.domain.tune.sizes import sizes_of
 from service.domain.tune.spec import TuneSpec, seeded
 
@@ -70,15 +72,16 @@ def resolve_tune(
         InvalidSpec: a field contradicts another or the columns, or no candidate can be fitted.
         MissingValues, NoPredictors: what `resolve` raises for every candidate.
     """
+    _refuse_searches(spec)
     spec = seeded(spec, draw)
-    found = candidates(spec, words)
+    sizes = sizes_of(spec.resamples, training.n_rows)
+    found = enough_rows(candidates(spec, words), sizes)
     contenders = tuple(_contender(each, training, validation) for each in found)
     able = [each.found for each in contenders if each.found is not None]
     if not able:
         raise _none_left(found, training, validation)
     mode = able[0].spec.mode
     assert mode is not None, "resolve() fills it in"
-    sizes = sizes_of(spec.resamples, training.n_rows)
     refuse(wrong_tune(spec, mode, list(found[0].values), len(found), sizes))
     _judged_on(able[0], spec, training, validation, evaluations or {})
     metrics = metrics_for(spec, mode)
@@ -89,6 +92,21 @@ def resolve_tune(
         contenders=contenders,
         resamples=sizes.resamples,
     )
+
+
+def _refuse_searches(spec: TuneSpec) -> None:
+    """Raise for the searches that spend less: they can be written, and are not served yet."""
+    wrong = []
+    if spec.race is not None:
+        msg = "Expected no race: this version trains every candidate to its end. Leave it out."
+        wrong.append(field_error(("race",), msg))
+    if isinstance(spec.grid, Bayes):
+        msg = (
+            "Expected a grid that is known before: 'expand', 'regular', 'random', 'space_filling' "
+            "or 'rows'. Received 'bayes', which this version does not search."
+        )
+        wrong.append(field_error(("grid", "kind"), msg))
+    refuse(wrong)
 
 
 def _contender(candidate: Candidate, training: Dataset, validation: Dataset | None) -> Contender:
