@@ -46,7 +46,7 @@ class Spawned:
         if self._failure is not None:
             ours.close()
             raise self._failure
-        self._started_at = time.monotonic()
+        self._started_at = self._looked_at = time.monotonic()
         self._idle_bytes: int | None = None
         self._held_bytes: int | None = None
 
@@ -95,6 +95,8 @@ class Spawned:
         `tick` is called once in `TICK_SECONDS` while nothing comes.
         """
         while deadline is None or time.monotonic() < deadline:
+            if time.monotonic() - self._looked_at >= TICK_SECONDS:
+                self._look()
             # Its death wakes us as a message does.
             ready = wait([self._connection, self._process.sentinel], timeout=TICK_SECONDS)
             if self._connection in ready:
@@ -104,15 +106,14 @@ class Spawned:
                     return None
             if ready:
                 return None
-            self._look()
             tick()
         return None
 
     def end(self) -> FitpointError:
         """End what is left of it, and return the error of a child that should have lived."""
         # One that closed its pipe is about to exit: its own status says more than our SIGKILL.
-        self._process.join(timeout=5)
-        code = self._process.exitcode
+        by_itself = wait([self._process.sentinel], timeout=5)
+        code = self._exit_code() if by_itself else None
         self.kill()
         return died_of(code, self._kills, kills(), self._held_bytes, limit_bytes())
 
@@ -125,10 +126,21 @@ class Spawned:
     def kill(self) -> None:
         """End it at once, stopped or not."""
         self._process.kill()
-        self._process.join()
+        self._exit_code()
         self._thread.join()
         self._process.close()
         self._connection.close()
+
+    def _exit_code(self) -> int | None:
+        """Wait for its end and return its status.
+
+        Another thread that starts a child reaps every dead one, and may be about to note this
+        one's status when we ask.
+        """
+        self._process.join()
+        while self._process.exitcode is None:
+            time.sleep(0.001)
+        return self._process.exitcode
 
     def _live(self) -> None:
         """Start it and live as long as it does: a child dies with the thread that started it."""
@@ -149,4 +161,5 @@ class Spawned:
 
     def _look(self) -> None:
         # A process that is about to vanish holds nothing any more; what it held before counts.
+        self._looked_at = time.monotonic()
         self._held_bytes = resident_bytes(self.pid) or self._held_bytes
