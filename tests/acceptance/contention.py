@@ -3,11 +3,11 @@
     python -m tests.acceptance.contention --seconds 600
 
 A writer carries a job and records an epoch every 20 ms, as the fastest trainings do; a reader asks
-twenty times a second for a job, its history and its events. Prints how long a commit took, from the moment
-that the write was asked for, how many were too late to keep the pace, what was answered "busy",
-and how large the write-ahead log became. Exits 1 when the p99 is 100 ms or more, anything was
-answered "busy", or the log reached 64 MB. Its folder is made where it is started: on a disk, not in
-memory. `test_contention.py` runs it shorter in the gate.
+twenty times a second for a job, its history and its events. Prints how long a commit took, from
+the moment that the write was asked for, what was answered "busy", and how large the write-ahead
+log became. Exits 1 when the p99 is 100 ms or more, anything was answered "busy", or the log reached
+64 MB. Its folder is made where it is started: on a disk, not in memory. `test_contention.py` runs
+it shorter in the gate.
 """
 
 from __future__ import annotations
