@@ -16,11 +16,15 @@ from service.api.dependencies import After, DatabaseOf, Limit, Reference, Resour
 from service.api.idempotency import OnceOfJson
 from service.api.openapi import NOT_MODIFIED, content, problems
 from service.api.submission import queued, resolved, submit
+from service.api.validation import invalid_fields, shown
 from service.api.views import JobView
-from service.domain.errors import Conflict
+from service.domain.datasets import Dataset
+from service.domain.errors import Conflict, FieldError
 from service.domain.jobs import Job
+from service.domain.names import did_you_mean
 from service.domain.tune.candidates import candidates
 from service.domain.tune.ranking import Ranked, ranked
+from service.domain.tune.resampling import MAX_RESAMPLES
 from service.domain.tune.results import TrialResult, scores_of, trials_of, with_best_epochs
 from service.domain.tune.selecting import select
 from service.domain.tune.spec import Finalize, Rule, Sort, TuneSpec
@@ -30,7 +34,7 @@ from service.engine.tables.storage import canonical_path
 from service.engine.tables.table import Table
 from service.store import jobs, trials
 from service.store.database import Database
-from service.store.sessions import WriteSession
+from service.store.sessions import ReadSession, WriteSession
 
 router = APIRouter(prefix="/v1/jobs/{j}", tags=["jobs"])
 
@@ -86,11 +90,40 @@ class _Tune:
     spec: TuneSpec
     results: Sequence[TrialResult]
 
-    def ranked(self, metric: str | None) -> tuple[Ranked, ...]:
+    def ranked(self, metric: str | None, place: str = "query") -> tuple[Ranked, ...]:
         """Return every candidate, best first by a metric; default: the tune's first one."""
-        assert self.spec.metrics is not None, "filled in when the tune was submitted"
+        judged = self.spec.metrics
+        assert judged is not None, "filled in when the tune was submitted"
+        if metric is not None and metric not in judged:
+            msg = f"Expected one of this tune's metrics: {', '.join(judged)}. "
+            msg += f"Received '{metric}'.{did_you_mean(metric, judged)}"
+            raise invalid_fields([FieldError(loc=(place, "metric"), msg=msg)])
         known = trials_of(candidates(self.spec), self.results)
-        return ranked(scores_of(self.results), known, metric or self.spec.metrics[0])
+        return ranked(scores_of(self.results), known, metric or judged[0])
+
+    def datasets(self, s: ReadSession) -> dict[str, Dataset]:
+        """Return the tables by the names in the tune; raises Conflict when one was deleted."""
+        found = jobs.datasets_of(s, self.job.id)
+        engine = self.spec.fit.get("engine")
+        validation = engine.get("validation_dataset") if isinstance(engine, dict) else None
+        names = [self.spec.fit["dataset"], validation, *(e.dataset for e in self.spec.evaluate)]
+        lost = [f"'{name}'" for name in names if name is not None and name not in found]
+        if lost:
+            raise Conflict(
+                f"Expected the datasets that the tune was queued with. Deleted since then: "
+                f"{', '.join(dict.fromkeys(lost))}."
+            )
+        return found
+
+
+def _begin(after: str | None, numbers: Sequence[int]) -> int:
+    """Return the place from which a page goes on, of a list of what has these numbers."""
+    if after is None:
+        return 0
+    if not after.isdecimal() or int(after) not in numbers:
+        msg = f"Expected the `next` of the page before. Received {shown(after)}."
+        raise invalid_fields([FieldError(loc=("query", "after"), msg=msg)])
+    return numbers.index(int(after)) + 1
 
 
 def _tune(database: Database, job_id: str) -> _Tune:
@@ -113,7 +146,7 @@ def list_trials(
 ) -> Response:
     """Every candidate, best first: judged to the end, stopped by a race, without an estimate."""
     rows = [row.as_row() for row in _tune(database, j).ranked(metric)]
-    begin = next((at + 1 for at, row in enumerate(rows) if str(row["trial"]) == after), 0)
+    begin = _begin(after, [row["trial"] for row in rows])
     page = rows[begin : begin + limit]
     more = begin + limit < len(rows)
     told = {
@@ -165,9 +198,9 @@ def list_resamples(
     """The rows of each resample; a fold's number is its place, from 1."""
     tune = _tune(resources.database, j)
     with resources.database.read() as s:
-        dataset = jobs.datasets_of(s, j)[str(tune.spec.fit["dataset"])]
+        dataset = tune.datasets(s)[str(tune.spec.fit["dataset"])]
     table = Table.open(canonical_path(resources.settings.datasets_dir, dataset.sha256))
-    begin = int(after) if after is not None and after.isdecimal() else 0
+    begin = _begin(after, range(1, MAX_RESAMPLES + 1))
     page, more = [], False
     for fold, each in enumerate(resample_table(tune.spec.resamples, table), 1):
         if fold > begin + limit:
@@ -227,7 +260,9 @@ def finalize_tune(
             "Expected refit to be true: a candidate's own network is published by a tune whose "
             "`finalize` says so, with one resample."
         )
-    row = select(tune.ranked(final.metric), final.select, sort=final.sort, limit=final.limit)
+    row = select(
+        tune.ranked(final.metric, "body"), final.select, sort=final.sort, limit=final.limit
+    )
     chosen = next(each for each in candidates(tune.spec) if each.trial == row.trial.trial)
     assert chosen.spec is not None, "a candidate with an estimate was fitted"
     spec = chosen.spec.model_copy(
@@ -242,6 +277,7 @@ def finalize_tune(
         spec = with_best_epochs(spec, [e for e in tune.results if e.trial == row.trial.trial])
 
     def create(s: WriteSession) -> Response:
+        tune.datasets(s)
         found, used = resolved(s, spec)
         return queued(submit(s, found.spec, used))
 
