@@ -92,7 +92,7 @@ class Findings:
     without_one_model: int = 0
     broken_artifacts: int = 0
     broken_cancels: int = 0
-    failed_unfairly: int = 0
+    failed_unfairly: list[str] = field(default_factory=list)
     told_otherwise: int = 0
     nondeterminism: int = 0
     leftovers_that_stay: int = 0
@@ -189,11 +189,12 @@ def _end(each: Given, job: Any, database: Database, findings: Findings) -> None:
     findings.told_otherwise += ended and each.seen != job["state"]
     findings.broken_cancels += each.cancelled != (job["state"] == "cancelled")
     if job["state"] == "failed":
-        query = select(JobRow.stalls, JobRow.error_code).where(JobRow.id == each.id)
+        query = select(JobRow.stalls, JobRow.error_code, JobRow.error).where(JobRow.id == each.id)
         with database.read() as s:
             row = s.execute(query).one()
         # Only who lost four processes in a row without a checkpoint between them is given up.
-        findings.failed_unfairly += row.error_code != Interrupted.code or row.stalls <= 3
+        if row.error_code != Interrupted.code or row.stalls <= 3:
+            findings.failed_unfairly.append(str(row.error))
 
 
 def _events(each: Given, database: Database, findings: Findings) -> None:

@@ -91,23 +91,27 @@ def having_jobs(database: Database) -> dict[int, str]:
 
 
 def stop_between_writes(pid: int, job_id: str, database: Database) -> bool:
-    """Stop a worker where it keeps nobody else from writing; False when it is gone.
+    """Stop a worker in the middle of its job where it keeps nobody else from writing.
 
     With a transaction open it would hold up everybody else until it wakes up, and so nobody could
-    take its job.
+    take its job. False when it is gone, or the job has ended.
 
     Args:
         database: opened with little patience.
     """
     while signalled(pid, signal.SIGSTOP):
+        state = None
         try:
             with database.write() as s:
-                its = select(JobRow.id).where(JobRow.id == job_id)
-                if s.scalar(its.with_for_update(skip_locked=True)) is not None:
-                    return True
+                its = select(JobRow.state).where(JobRow.id == job_id)
+                state = s.scalar(its.with_for_update(skip_locked=True))
         except Unavailable:
             pass
+        if state == "running":
+            return True
         signalled(pid, signal.SIGCONT)
+        if state is not None:
+            return False
         time.sleep(0.02)
     return False
 
