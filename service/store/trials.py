@@ -9,7 +9,6 @@ from sqlalchemy import insert, select, update
 from service.domain.jobs import Environment, JobState, Progress
 from service.domain.tune.results import TrialResult
 from service.store import events, job_rows
-from service.store.encoding import words_for_floats
 from service.store.fence import held, leave_running, require_held, require_uncancelled
 from service.store.sessions import ReadSession, WriteSession, clock_of
 from service.store.tables import JobRow, TrialRow
@@ -43,6 +42,7 @@ def record(
     if not new:
         return
     at = clock_of(s).utc()
+    told = [each.model_dump(mode="json") for each in new]
     rows = [
         {
             "job_id": job_id,
@@ -50,12 +50,12 @@ def record(
             "fold": each.fold,
             "attempt": job.attempt,
             "ended_at": at,
-            "result": words_for_floats(each.model_dump()),
+            "result": result,
         }
-        for each in new
+        for each, result in zip(new, told, strict=True)
     ]
     s.execute(insert(TrialRow), rows)
-    events.append(s, job_id, token, "trial", [each.model_dump(mode="json") for each in new])
+    events.append(s, job_id, token, "trial", told)
 
 
 def of_job(s: ReadSession, job_id: str) -> list[TrialResult]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from pydantic import FiniteFloat
+
 from service.domain.fit import FitSpec
 from service.domain.schema import Value
 from service.domain.tune.candidates import Candidate
@@ -23,7 +25,7 @@ class TrialResult(Value):
     trial: int
     fold: int
     ending: str
-    scores: dict[str, float | None] = {}
+    scores: dict[str, FiniteFloat | None] = {}
     weights_sha256: str | None = None
     n_parameters: int | None = None
     n_predictors: int | None = None
