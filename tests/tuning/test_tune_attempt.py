@@ -1,0 +1,274 @@
+"""A claimed tune carried by a real process: every candidate, the best, and what interrupts it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service.domain.jobs import JobState
+from service.sources import Sources
+from service.tuning.tune_fits import TuneFits
+from tests.executors.fits import alone
+from tests.tuning.tuned_jobs import OPEN, NotingExecutor, TunedJobs
+
+# Programs are compiled in a child, beside other tests on two cores.
+pytestmark = pytest.mark.timeout(120)
+
+BOTH = {(trial, fold) for trial in (1, 2) for fold in (1, 2)}
+# One candidate ends long before the other, in one cohort with it.
+UNEQUAL: dict[str, Any] = {
+    "model": {"epochs": OPEN, "hidden_units": 4, "activation": "relu", "seeds": [1, 2, 3]},
+    "grid": {"kind": "expand", "values": {"epochs": [4, 150]}},
+}
+
+
+@pytest.fixture(scope="module")
+def executor() -> Iterator[NotingExecutor]:
+    with closing(NotingExecutor()) as made:
+        made.start()
+        yield made
+
+
+@pytest.fixture
+def place(executor: NotingExecutor, tmp_path: Path) -> Iterator[TunedJobs]:
+    executor.forget()
+    made = TunedJobs(tmp_path, executor)
+    with closing(made.database):
+        yield made
+
+
+def alone_on_its_fold(place: TunedJobs, executor: NotingExecutor, job_id: str) -> set[str]:
+    """Return the weights of every fit of a tune, each trained in no company."""
+    fits = TuneFits.of(place.job(job_id).spec, Sources(place.database, place.settings, job_id))
+    found = set()
+    for each in fits.trained:
+        (outcome,) = executor.run(alone(each.task), lambda _: None, lambda: False)
+        assert outcome.assessed is not None
+        found.add(outcome.assessed.weights_sha256)
+    return found
+
+
+def test_every_candidate_is_judged_on_every_fold_with_the_bits_it_has_alone(
+    place: TunedJobs, executor: NotingExecutor
+) -> None:
+    job_id = place.submit()
+    job = place.carry()
+    assert (job.state, job.model_id, job.error) == (JobState.SUCCEEDED, None, None)
+    found = place.results(job_id)
+    assert {(each.trial, each.fold) for each in found} == BOTH
+    for each in found:
+        assert (each.ending, each.epochs_run, each.note) == ("completed", 3, None)
+        assert set(each.scores) == {"accuracy", "roc_auc"}
+        assert each.n_predictors == 6
+        assert each.n_parameters == {1: 6 * 3 + 3 + 4 * 3 + 4, 2: 6 * 4 + 4 + 4 * 4 + 4}[each.trial]
+    assert {key: len(own) for key, own in place.histories(job_id).items()} == dict.fromkeys(BOTH, 3)
+    assert (job.progress.epoch, job.progress.epochs, job.progress.trials_done) == (12, 12, 2)
+    assert job.plan is not None
+    assert sorted(n for cohort in job.plan["cohorts"] for n in cohort["fits"]) == [0, 1, 2, 3]
+    # Candidates of a fold train together.
+    assert len(executor.asked) < len(BOTH)
+    assert not (place.settings.storage_root / "checkpoints" / job_id).exists()
+    weights = {str(each.weights_sha256) for each in found}
+    assert job.bit_exact is True
+    assert alone_on_its_fold(place, executor, job_id) == weights
+    assert len(weights) == 4
+
+
+def test_finalize_fits_the_best_again_on_all_rows(
+    place: TunedJobs, executor: NotingExecutor, tmp_path: Path
+) -> None:
+    job_id = place.submit(
+        name="grid",
+        finalize={"select": "best", "metric": "roc_auc"},
+        evaluate=[{"dataset": "table", "metrics": ["accuracy"]}],
+    )
+    job = place.carry()
+    assert job.state is JobState.SUCCEEDED
+    means = {
+        trial: sum(
+            each.scores["roc_auc"] or 0 for each in place.results(job_id) if each.trial == trial
+        )
+        for trial in (1, 2)
+    }
+    best = max(means, key=lambda trial: means[trial])
+    model = place.model(job)
+    fits = TuneFits.of(job.spec, Sources(place.database, place.settings, job_id))
+    chosen = next(each.task for each in fits.trained if each.trial == best)
+    (tmp_path / "staged").mkdir()
+    whole = replace(chosen, fold=None, staging=tmp_path / "staged")
+    (outcome,) = executor.run(alone(whole), lambda _: None, lambda: False)
+    assert outcome.fitted is not None
+    assert model.weights_sha256 == outcome.fitted.weights_sha256
+    assert (model.name, model.job_id) == ("grid", job_id)
+    assert model.n_parameters == {1: 37, 2: 48}[best]
+    (evaluation,) = job.evaluations
+    assert (evaluation.dataset, evaluation.n) == ("table", 400)
+    # The epochs of the last fit are those of one trial more.
+    assert set(place.histories(job_id)) == BOTH | {(3, 1)}
+    assert {each.trial for each in place.results(job_id)} == {1, 2}
+
+
+def test_without_refit_the_one_resample_s_own_network_is_published(place: TunedJobs) -> None:
+    job_id = place.submit(
+        resamples={"kind": "validation_split", "seed": 3}, finalize={"refit": False}
+    )
+    job = place.carry()
+    weights = {str(each.weights_sha256) for each in place.results(job_id)}
+    assert place.model(job).weights_sha256 in weights
+    assert set(place.histories(job_id)) == {(1, 1), (2, 1)}
+
+
+def test_without_refit_no_network_of_several_resamples_is_published(place: TunedJobs) -> None:
+    place.submit(finalize={"refit": False})
+    job = place.carry()
+    assert (job.state, job.model_id) == (JobState.SUCCEEDED, None)
+
+
+def test_a_rule_that_cannot_be_applied_fails_the_job_and_keeps_the_results(
+    place: TunedJobs,
+) -> None:
+    job_id = place.submit(
+        resamples={"kind": "validation_split", "seed": 3},
+        finalize={"select": "one_std_err", "sort": "hidden_units"},
+    )
+    job = place.carry()
+    assert job.state is JobState.FAILED
+    assert job.error is not None
+    assert "standard error" in job.error["detail"]
+    assert len(place.results(job_id)) == 2
+
+
+# A number of the last row is too large for the network, wherever a candidate keeps its column.
+HOLED: dict[str, Any] = {
+    "model": {"hidden_units": 3, "epochs": 2, "seeds": [1, 2, 3]},
+    "recipe": [{"step": "remove", "columns": {"tune": "dropped"}}],
+}
+
+
+def test_a_candidate_whose_recipe_fails_has_a_note_and_the_others_are_judged(
+    executor: NotingExecutor, tmp_path: Path
+) -> None:
+    place = TunedJobs(tmp_path, executor, hole=True)
+    with closing(place.database):
+        job_id = place.submit(
+            **HOLED,
+            grid={"kind": "expand", "values": {"dropped": ["x2", "x1", "x9"]}},
+            resamples={"kind": "validation_split", "seed": 3},
+            finalize={"metric": "accuracy"},
+        )
+        job = place.carry()
+        broken, judged, unknown = place.results(job_id)
+    assert job.state is JobState.SUCCEEDED
+    assert job.model_id is not None
+    assert (broken.ending, broken.scores, broken.epochs_run) == ("failed", {}, 0)
+    assert "x1" in str(broken.note)
+    assert judged.note is None
+    assert judged.scores["accuracy"] is not None
+    assert (unknown.ending, unknown.fold) == ("failed", 1)
+    assert "'x9'" in str(unknown.note)
+    assert (job.progress.trials_done, job.progress.trials) == (3, 3)
+
+
+def test_a_tune_whose_candidates_all_failed_says_why(
+    executor: NotingExecutor, tmp_path: Path
+) -> None:
+    place = TunedJobs(tmp_path, executor, hole=True)
+    with closing(place.database):
+        job_id = place.submit(
+            **HOLED,
+            grid={"kind": "expand", "values": {"dropped": ["x2", "x3"]}},
+            finalize={"metric": "accuracy"},
+        )
+        job = place.carry()
+        assert len(place.results(job_id)) == 4
+    assert job.state is JobState.FAILED
+    assert job.error is not None
+    assert job.error["code"] == "all-failed"
+    assert "No candidate could be judged. " in job.error["detail"]
+    assert " of 4: " in job.error["detail"]
+    assert "x1" in job.error["detail"]
+
+
+def test_a_tune_that_was_stopped_goes_on_and_trains_nothing_again_that_had_ended(
+    place: TunedJobs, executor: NotingExecutor
+) -> None:
+    untouched = place.submit(**UNEQUAL)
+    assert place.carry().state is JobState.SUCCEEDED
+    expected, histories = place.results(untouched), place.histories(untouched)
+    executor.forget()
+    job_id = place.submit(**UNEQUAL)
+    first = place.carry(is_draining=lambda: bool(place.results(job_id)))
+    assert (first.state, first.attempt) == (JobState.QUEUED, 1)
+    ended = {(each.trial, each.fold) for each in place.results(job_id)}
+    assert 0 < len(ended) < 4
+    begun = {key: len(own) for key, own in place.histories(job_id).items()}
+    executor.forget()
+    job = place.carry()
+    assert (job.state, job.attempt) == (JobState.SUCCEEDED, 2)
+    again = {key for fits in executor.asked for key in fits}
+    assert again == BOTH - ended
+    assert {key for key, own in place.attempts(job_id).items() if own == {1}} >= ended
+    # What was under way went on from its checkpoint, not from its first epoch.
+    new = {
+        (trial, fold, epoch) for trial, fold, epoch in executor.told if epoch > begun[trial, fold]
+    }
+    assert len(new) == 308 - sum(begun.values())
+    assert place.results(job_id) == expected
+    assert place.histories(job_id) == histories
+    assert job.bit_exact is True
+
+
+def test_a_tune_that_was_stopped_before_its_last_fit_does_only_that(
+    place: TunedJobs, executor: NotingExecutor
+) -> None:
+    asked = {**UNEQUAL, "finalize": {"metric": "accuracy"}, "name": "grid"}
+    asked["grid"] = {"kind": "expand", "values": {"epochs": [50, 100]}}
+    place.submit(**asked)
+    expected = place.model(place.carry())
+    job_id = place.submit(**asked)
+    first = place.carry(is_draining=lambda: len(place.results(job_id)) == 4)
+    assert first.state is JobState.QUEUED
+    executor.forget()
+    job = place.carry()
+    assert executor.asked == [[(3, 1)]]
+    assert place.model(job).weights_sha256 == expected.weights_sha256
+
+
+def test_a_cancelled_tune_keeps_what_had_ended(place: TunedJobs) -> None:
+    long = {"kind": "expand", "values": {"epochs": [3, 100_000]}}
+    job_id = place.submit(**{**UNEQUAL, "grid": long}, finalize={"metric": "accuracy"})
+
+    def cancel_once() -> bool:
+        if place.results(job_id) and place.job(job_id).cancel_requested_at is None:
+            place.cancel(job_id)
+        return False
+
+    job = place.carry(is_draining=cancel_once)
+    assert (job.state, job.model_id) == (JobState.CANCELLED, None)
+    kept = place.results(job_id)
+    assert {each.trial for each in kept} == {1}
+    assert all(each.scores["accuracy"] is not None for each in kept)
+    assert not (place.settings.storage_root / "checkpoints" / job_id).exists()
+
+
+def test_a_borrowed_executor_trains_the_same_bits(
+    place: TunedJobs, executor: NotingExecutor
+) -> None:
+    single = place.submit()
+    place.carry()
+    shared = place.submit()
+    with closing(NotingExecutor()) as other:
+        other.start()
+        executor.forget()
+        job = place.carry(others=[other])
+        assert job.plan is not None
+        assert job.plan["slots"] == 2
+        parts = [[key for fits in each.asked for key in fits] for each in (executor, other)]
+    assert sorted(parts[0] + parts[1]) == sorted(BOTH)
+    assert all(parts)
+    assert place.results(shared) == place.results(single)
