@@ -118,6 +118,7 @@ def _scale(axes: Axes, judged: Sequence[Ranked], name: str) -> Callable[[Ranked]
     if len(numbers) == len(cells):
         if min(numbers) > 0 and max(numbers) / min(numbers) > LINEAR_RATIO:
             axes.set_xscale("log")
+            axes.minorticks_off()
         return lambda row: float(row.trial.values[name])  # type: ignore[arg-type]
     known = sorted(dict.fromkeys(map(_text, cells)))
     axes.set_xticks(range(len(known)), labels(known))
