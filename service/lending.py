@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -17,8 +18,9 @@ _BUSY_SECONDS = 0.3
 class Lending:
     """Who uses which executor; at any time one slot's thread, its own or a borrower's."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, start_seconds: float = _START_SECONDS) -> None:
         self.count = count
+        self._start_seconds = start_seconds
         self._executors: dict[int, Executor] = {}
         self._offered = [threading.Event() for _ in range(count)]
         self._in_use = [threading.Lock() for _ in range(count)]
@@ -42,13 +44,15 @@ class Lending:
     def borrowed(self, index: int) -> Iterator[tuple[Executor, ...]]:
         """Use the executors of the other slots that have nothing to do; called by slot `index`.
 
-        One that is just being started is waited for, one that trains is not.
+        Those that are just being started are waited for, some seconds in all; one that trains is
+        not.
         """
+        deadline = time.monotonic() + self._start_seconds
         others = [other for other in range(self.count) if other != index]
         taken = [
             other
             for other in others
-            if self._offered[other].wait(_START_SECONDS)
+            if self._offered[other].wait(max(deadline - time.monotonic(), 0.0))
             and self._in_use[other].acquire(timeout=_BUSY_SECONDS)
         ]
         try:

@@ -115,6 +115,17 @@ def test_one_that_is_just_being_started_is_waited_for() -> None:
     assert borrowed == [(late,)]
 
 
+def test_those_that_do_not_come_up_are_waited_for_once_and_not_one_after_the_other() -> None:
+    found = Lending(50, start_seconds=0.1)
+    ready = InlineExecutor(device="cpu")
+    found.offer(49, ready)
+    started = time.monotonic()
+    with found.borrowed(0) as others:
+        # One that is ready is borrowed even after the time for the others is over.
+        assert others == (ready,)
+    assert time.monotonic() - started < 4
+
+
 def test_a_slot_closes_its_executor_only_after_the_borrower_returned_it() -> None:
     found, executors = lending(2)
     closed, order = threading.Event(), list[str]()
