@@ -100,6 +100,11 @@ class TuneAttempt:
         ]
         self._cohorts = [(number, own) for number, own in left if own]
         self._kept = dict.fromkeys(range(len(self._cohorts)), 0)
+        count = sum(len(own) for _, own in self._cohorts)
+        line = (
+            f"trains {count} fits in {len(self._cohorts)} cohorts; {len(self._results)} had ended"
+        )
+        self._carrying.write(claims.log, [line])
         tasks = [
             CohortTask(
                 fits=tuple(each.task for each in own),

@@ -221,6 +221,10 @@ def test_a_tune_that_was_stopped_goes_on_and_trains_nothing_again_that_had_ended
     assert place.results(job_id) == expected
     assert place.histories(job_id) == histories
     assert job.bit_exact is True
+    assert place.log(job_id) == [
+        "trains 4 fits in 2 cohorts; 0 had ended",
+        f"trains {4 - len(ended)} fits in {len(executor.asked)} cohorts; {len(ended)} had ended",
+    ]
 
 
 def test_a_tune_that_was_stopped_before_its_last_fit_does_only_that(

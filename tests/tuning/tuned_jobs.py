@@ -21,7 +21,7 @@ from service.engine.task import CohortTask, FitOutcome
 from service.executors.port import Executor, OnEnded, OnEpoch, OnKept, ShouldStop
 from service.executors.process import ProcessExecutor
 from service.settings import Settings
-from service.store import claims, datasets, epochs, jobs, migrations, models, trials
+from service.store import claims, datasets, epochs, jobs, logs, migrations, models, trials
 from service.store.database import Database
 from service.store.tables import EpochRow
 from service.tuning.attempt import TuneAttempt
@@ -152,6 +152,10 @@ class TunedJobs:
             for record in epochs.page(s, job_id, 10_000).data:
                 found.setdefault((record.trial, record.fold), []).append(record.values["loss"])
         return found
+
+    def log(self, job_id: str) -> list[str]:
+        with self.database.read() as s:
+            return [line.line for line in logs.page(s, job_id).data]
 
     def attempts(self, job_id: str) -> dict[Key, set[int]]:
         """Return in which attempts the epochs of each fit were recorded."""
