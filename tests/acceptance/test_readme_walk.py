@@ -45,6 +45,10 @@ def test_the_curl_lines_work_as_printed(
     history = (folder / "history.csv").read_text().splitlines()
     assert history[0].startswith("trial,fold,epoch,loss")
     assert len(history) - 1 == service.call("GET", f"/v1/jobs/{job['id']}/epochs")["epochs_run"]
-    for name in ("digit.png", "history.png"):
+    best = json.loads((folder / "best.json").read_text())["data"]
+    assert sorted(row["trial"] for row in best) == [1, 2, 3, 4]
+    assert best[0]["mean"] > 0.8
+    assert "event: trial" in (folder / "tune-events.txt").read_text()
+    for name in ("digit.png", "history.png", "tune.png"):
         assert (folder / name).read_bytes().startswith(b"\x89PNG")
     assert "<svg" in (folder / "bar.svg").read_text()
