@@ -119,7 +119,7 @@ class Attempt:
                 self._carrying,
                 self._settings,
                 outcome.fitted,
-                name=self._spec.name,
+                spec=self._spec,
                 stopped_epoch=outcome.stopped_epoch,
             )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from service.carrying import Carrying
+from service.domain.fit import FitSpec
 from service.domain.models import FittedModel
 from service.engine import artifact
 from service.engine.task import FittedNetwork
@@ -15,13 +16,13 @@ def publish(
     settings: Settings,
     fitted: FittedNetwork,
     *,
-    name: str | None,
+    spec: FitSpec,
     stopped_epoch: int | None,
 ) -> None:
     """End a job as succeeded with the model whose artifact lies in its staging.
 
-    A crash between files and row leaves a file that nobody names. Without a name the model has the
-    job's id for one.
+    A crash between files and row leaves a file that nobody names. The model has the name in `spec`,
+    or the job's id for one.
     """
     environment = carrying.environment
     assert environment is not None, "the executor tells it before the fit"
@@ -37,11 +38,12 @@ def publish(
         artifact_path=path,
         dataset_sha256=fitted.dataset_sha256,
         stopped_epoch=stopped_epoch,
+        spec=None if carrying.job.kind == "fit" else spec.model_dump(mode="json"),
     )
     carrying.write(
         claims.succeed,
         model=model,
-        name=name or carrying.job.id,
+        name=spec.name or carrying.job.id,
         evaluations=fitted.evaluations,
         environment=environment,
     )

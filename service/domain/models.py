@@ -10,7 +10,10 @@ from service.domain.schema import Value
 
 
 class FittedModel(Value):
-    """What a finished fit publishes, before the registry gives it an id and a version."""
+    """What a finished fit publishes, before the registry gives it an id and a version.
+
+    `spec` is the fit's where the job asked for more than that fit, as a tune does.
+    """
 
     mode: str
     outcome: tuple[str, ...]
@@ -22,6 +25,7 @@ class FittedModel(Value):
     artifact_path: str
     dataset_sha256: str
     stopped_epoch: int | None = None
+    spec: dict[str, Any] | None = None
 
 
 class RegisteredModel(FittedModel):

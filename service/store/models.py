@@ -31,7 +31,7 @@ def get(s: ReadSession, ref: str) -> RegisteredModel:
     row = require(s, ref)
     job = s.execute(select(JobRow.spec, JobRow.tags).where(JobRow.id == row.job_id)).one()
     scores = evaluations.of_jobs(s, [row.job_id], requested_only=False).get(row.job_id, ())
-    return _model(row, job.spec, job.tags, scores, _levels(row))
+    return _model(row, row.spec or job.spec, job.tags, scores, _levels(row))
 
 
 def page(

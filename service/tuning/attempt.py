@@ -158,7 +158,6 @@ class TuneAttempt:
         carrying = self._carrying
         environment = carrying.environment
         assert environment is not None, "_train() sets it"
-        spec = self._fits.spec
         task = chosen(self._fits, list(self._results.values()))
         if task is None:
             carrying.write(trials.finish, environment)
@@ -180,7 +179,7 @@ class TuneAttempt:
                 carrying,
                 self._settings,
                 outcome.fitted,
-                name=spec.name,
+                spec=task.spec,
                 stopped_epoch=outcome.stopped_epoch,
             )
 

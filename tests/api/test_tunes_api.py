@@ -573,3 +573,23 @@ def test_a_cancelled_tune_keeps_what_it_found_and_a_deleted_one_nothing(
 def test_a_tune_is_not_replayed(client: TestClient, tuned: str) -> None:
     answer = client.post(f"{tuned}/replay")
     assert answer.status_code == 409, answer.text
+
+
+def test_more_row_numbers_than_a_specification_may_have_fields_are_taken_and_one_wrong_is_told(
+    client: TestClient, table: str
+) -> None:
+    many = [1 + at % 59 for at in range(45_000)]
+    given = {"kind": "rows", "splits": [{"analysis": many, "assessment": [60]}]}
+    answer = client.post("/v1/jobs", json=tune(table, resamples=given))
+    assert answer.status_code == 202, answer.text
+    given["splits"] = [{"analysis": [0] * 45_000, "assessment": [60]}]
+    answer = client.post("/v1/jobs", json=tune(table, resamples=given))
+    assert answer.status_code == 422
+    assert [error["loc"] for error in answer.json()["errors"]] == [
+        ["body", "resamples", "splits", 0, "analysis", 0]
+    ]
+    body = tune(table)
+    body["fit"]["recipe"] = [{}] * 45_000
+    answer = client.post("/v1/jobs", json=body)
+    assert answer.status_code == 422
+    assert "40,000 fields" in answer.json()["detail"]

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from service.domain.fit import FitSpec
 from service.domain.jobs import JobState
 from service.sources import Sources
 from service.tuning.tune_fits import TuneFits
@@ -106,6 +107,10 @@ def test_finalize_fits_the_best_again_on_all_rows(
     assert model.weights_sha256 == outcome.fitted.weights_sha256
     assert (model.name, model.job_id) == ("grid", job_id)
     assert model.n_parameters == {1: 37, 2: 48}[best]
+    # It is the fit that made the model, not the tune that asked for it.
+    asked = FitSpec.model_validate(model.spec)
+    assert asked.model == chosen.spec.model
+    assert (asked.name, asked.evaluate) == ("grid", fits.spec.evaluate)
     (evaluation,) = job.evaluations
     assert (evaluation.dataset, evaluation.n) == ("table", 400)
     # The epochs of the last fit are those of one trial more.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import FailFast, Field, model_validator
 
 from service.domain.schema import ColumnName, Seed, Spec
 
@@ -12,8 +12,11 @@ MAX_RESAMPLES = 1000
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 Times = Annotated[int, Field(ge=1, le=MAX_RESAMPLES)]
+# At the first wrong number it stops: of millions, one error tells enough.
 RowNumbers = Annotated[
-    list[Annotated[int, Field(ge=1, le=2**53)]], Field(min_length=1, max_length=10_000_000)
+    list[Annotated[int, Field(ge=1, le=2**53)]],
+    Field(min_length=1, max_length=10_000_000),
+    FailFast(),
 ]
 
 

@@ -12,7 +12,7 @@ from service.store.columns import Table
 
 
 class ModelRow(Table):
-    """One version of a named model. Its spec and tags are its job's."""
+    """One version of a named model. Its tags are its job's, and its spec where it has none."""
 
     __tablename__ = "models"
     __table_args__ = (
@@ -36,6 +36,7 @@ class ModelRow(Table):
     outcome: Mapped[list[Any]]
     predictors: Mapped[list[Any]]
     levels: Mapped[list[Any] | None]
+    spec: Mapped[dict[str, Any] | None]
 
 
 class ModelNameRow(Table):
