@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
@@ -105,9 +106,18 @@ def main(connection: Connection, parent: int, device: str, threads: int) -> None
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     os.environ.setdefault("PYTHONUNBUFFERED", "1")
     from service.engine.training import runtime
+    from service.engine.training.compiled import compiled_programs
 
-    runtime.configure(device=device, threads=threads)
-    environment = runtime.environment(threads)
+    with compiled_programs() as programs:
+        runtime.configure(device=device, threads=threads)
+        environment = runtime.environment(threads)
+        programs.fetch(environment.fingerprint)
+        _serve(connection, environment, programs.share)
+
+
+def _serve(
+    connection: Connection, environment: Environment, on_answered: Callable[[], None]
+) -> None:
     from service.engine.training.fit import fit
 
     connection.send(Ready(environment))
@@ -120,6 +130,7 @@ def main(connection: Connection, parent: int, device: str, threads: int) -> None
             return
         if isinstance(message, CohortTask):
             connection.send(_answer(fit, message, environment, connection))
+            on_answered()
         if isinstance(message, Measure):
             from service.engine.training import calibration
 
