@@ -156,7 +156,8 @@ def create_job(
         like = submission.reusable(s, found.spec, used, settings.backend) if reuse else None
         if like is not None:
             return answer(job_view(like), headers={"Location": job_path(like.id)})
-        return submission.queued(submission.submit(s, found.spec, used))
+        job = submission.submit(s, found.spec, used, epochs=found.spec.model.epochs)
+        return submission.queued(job)
 
     return once.make(database, create)
 

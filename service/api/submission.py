@@ -17,6 +17,7 @@ from service.domain.fit import FitSpec
 from service.domain.jobs import Job
 from service.domain.plan import Plan
 from service.domain.resolve import Resolved, resolve, spec_sha256
+from service.domain.tune.spec import TuneSpec
 from service.planning import plan_of
 from service.settings import Settings
 from service.store import datasets, jobs, reuse
@@ -68,8 +69,10 @@ def queued(job: Job) -> Response:
     return answer(job_view(job), status=202, headers={"Location": job_path(job.id)})
 
 
-def submit(s: WriteSession, spec: FitSpec, used: Used) -> Job:
-    """Queue a resolved fit."""
+def submit(
+    s: WriteSession, spec: FitSpec | TuneSpec, used: Used, *, epochs: int, trials: int = 1
+) -> Job:
+    """Queue a resolved fit or tune that runs at most so many epochs, all its fits together."""
     return jobs.submit(
         s,
         jobs.NewJob(
@@ -79,7 +82,8 @@ def submit(s: WriteSession, spec: FitSpec, used: Used) -> Job:
             name=spec.name,
             priority=spec.priority,
             tags=spec.tags,
-            epochs=spec.model.epochs,
+            epochs=epochs,
+            trials=trials,
             datasets={name: dataset.id for name, dataset in used.items()},
         ),
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from service.api.submission import Used, Wanted, named
+from service.api.submission import Used, Wanted, named, submit
 from service.api.validation import invalid
 from service.domain.errors import InvalidSpec
 from service.domain.fit import FitSpec
@@ -17,7 +17,6 @@ from service.domain.tune.candidates import candidates
 from service.domain.tune.grid import Cell
 from service.domain.tune.resolving import ResolvedTune, resolve_tune
 from service.domain.tune.spec import TuneSpec
-from service.store import jobs
 from service.store.sessions import ReadSession, WriteSession
 
 
@@ -93,19 +92,12 @@ def submit_tune(s: WriteSession, found: ResolvedTune, used: Used) -> Job:
     """Queue a resolved tune."""
     spec = found.spec
     epochs = sum(each.found.spec.model.epochs for each in found.able if each.found is not None)
-    return jobs.submit(
+    return submit(
         s,
-        jobs.NewJob(
-            spec=spec.model_dump(mode="json"),
-            spec_sha256=spec_sha256(spec),
-            kind=spec.kind,
-            name=spec.name,
-            priority=spec.priority,
-            tags=spec.tags,
-            epochs=epochs * (found.resamples or 1),
-            trials=len(found.contenders),
-            datasets={name: dataset.id for name, dataset in used.items()},
-        ),
+        spec,
+        used,
+        epochs=epochs * (found.resamples or 1),
+        trials=len(found.contenders),
     )
 
 

@@ -279,6 +279,6 @@ def finalize_tune(
     def create(s: WriteSession) -> Response:
         tune.datasets(s)
         found, used = resolved(s, spec)
-        return queued(submit(s, found.spec, used))
+        return queued(submit(s, found.spec, used, epochs=found.spec.model.epochs))
 
     return once.make(database, create)

@@ -10,10 +10,9 @@ from __future__ import annotations
 import os
 import signal
 import traceback
-from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from service.domain.cost import Calibration
 from service.domain.history import EpochRecord
@@ -21,6 +20,9 @@ from service.domain.jobs import Environment
 from service.engine.task import CohortTask, FitOutcome
 from service.executors.failing import failure_of
 from service.executors.lifeline import die_with_parent
+
+if TYPE_CHECKING:
+    from service.engine.training.compiled import Compiled
 
 
 @dataclass(frozen=True)
@@ -112,12 +114,10 @@ def main(connection: Connection, parent: int, device: str, threads: int) -> None
         runtime.configure(device=device, threads=threads)
         environment = runtime.environment(threads)
         programs.fetch(environment.fingerprint)
-        _serve(connection, environment, programs.share)
+        _serve(connection, environment, programs)
 
 
-def _serve(
-    connection: Connection, environment: Environment, on_answered: Callable[[], None]
-) -> None:
+def _serve(connection: Connection, environment: Environment, programs: Compiled) -> None:
     from service.engine.training.fit import fit
 
     connection.send(Ready(environment))
@@ -130,11 +130,12 @@ def _serve(
             return
         if isinstance(message, CohortTask):
             connection.send(_answer(fit, message, environment, connection))
-            on_answered()
+            programs.share()
         if isinstance(message, Measure):
             from service.engine.training import calibration
 
             connection.send(Measured(calibration.measure(environment)))
+            programs.keep()
         # A Stop that arrives after its fit has ended means nothing any more.
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from service.engine.training.compiled import compiled_programs
+from service.engine.training.compiled import Compiled, compiled_programs
 from service.executors.process import ProcessExecutor
 from tests.executors.fits import alone, table, task
 
@@ -68,3 +68,19 @@ def test_a_folder_that_cannot_be_made_changes_nothing(
         programs.fetch("environment")
         programs.share()
     assert "JAX_COMPILATION_CACHE_DIR" not in os.environ
+
+
+def test_what_a_calibration_compiled_is_shared_with_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in Compiled(tmp_path, tmp_path).settings:
+        monkeypatch.setenv(name, "put back afterwards")
+    with compiled_programs(tmp_path) as programs:
+        programs.fetch("environment")
+        own = Path(programs.settings["JAX_COMPILATION_CACHE_DIR"])
+        (own / "of-a-calibration").write_bytes(b"program")
+        programs.keep()
+        (own / "of-a-fit").write_bytes(b"program")
+        programs.share()
+        (found,) = (tmp_path / "environment").iterdir()
+        assert found.name == f"{hashlib.sha256(b'program').hexdigest()}.of-a-fit"

@@ -30,8 +30,8 @@ class Contender:
 class ResolvedTune:
     """A tune that can be queued.
 
-    `spec` has its seeds, its metrics and its evaluations' metrics filled in. `resamples` is how
-    many there are, None where only the data tell.
+    `spec` has its seeds and its metrics filled in. `resamples` is how many there are, None where
+    only the data tell.
     """
 
     spec: TuneSpec

@@ -64,6 +64,12 @@ class Compiled:
                     shutil.copyfile(path, self._own / name)
                     self._known.add(name)
 
+    def keep(self) -> None:
+        """Share nothing of what is there now: a calibration's programs must compile elsewhere."""
+        if self._own is not None:
+            with suppress(OSError):
+                self._known |= {path.name for path in self._own.iterdir()}
+
     def share(self) -> None:
         """Share what is new; the backend must not be compiling."""
         if self._own is None or self._shared is None:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import time
 from itertools import combinations
 
 import numpy as np
@@ -9,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from service.engine.metrics import METRICS, score, scores
+from service.engine.metrics import score, scores
 
 Matrix = np.ndarray[tuple[int, int], np.dtype[np.float64]]
 PROBABILITY_METRICS = ["roc_auc", "mn_log_loss", "brier_class"]
@@ -146,12 +145,3 @@ def test_rows_without_a_truth_are_left_out_with_a_warning() -> None:
     found = scores(PROBABILITY_METRICS, holed, more, labels(3), "classification")
     assert found.values == score(PROBABILITY_METRICS, truth, prob, labels(3), "classification")
     assert [warning.code for warning in found.warnings] == ["missing_truth"]
-
-
-@pytest.mark.parametrize("metric", METRICS["classification"])
-def test_ten_thousand_rows_of_ten_classes_take_milliseconds(metric: str) -> None:
-    truth, prob = drawn(1, 9990, 10)
-    started = time.process_time()
-    score([metric], truth, prob, labels(10), "classification")
-    # Measured at 0.3 to 15 ms; the bound is what the design asks for.
-    assert time.process_time() - started < 0.05

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ from service.domain.recipe_outcome import predictors_after
 from service.engine.recipe import MemoryColumns, bake, prep, preview
 from service.engine.recipe.steps.standardize import Normalized
 from service.engine.tables.ingest import ingest
+from service.engine.tables.partition import partition
 from service.engine.tables.table import Table
 
 pytestmark = pytest.mark.slow
@@ -118,6 +118,20 @@ def test_analysis_rows_decide_how_many_predictors_are_left(mnist: Mnist) -> None
     assert len(prep([ZV], mnist.train, PIXELS, analysis).outputs) == 714
 
 
+def test_what_random_analysis_rows_keep_is_what_varies_in_them(mnist: Mnist) -> None:
+    pixels = np.stack([mnist.train.numeric(name) for name in PIXELS], axis=1).astype(np.uint8)
+    kept = []
+    # G24 saw 711 to 717 with twenty seeds of its own; other seeds reach a little further.
+    for seed in range(5):
+        analysis = np.flatnonzero(partition(60_000, 5 / 6, seed))
+        varies = np.ptp(pixels[analysis], axis=0) > 0
+        expected = [name for name, does in zip(PIXELS, varies, strict=True) if does]
+        assert list(prep([ZV], mnist.train, PIXELS, analysis).outputs) == expected
+        kept.append(len(expected))
+    assert len(set(kept)) > 1
+    assert max(kept) <= 717
+
+
 def test_the_preview_has_718_columns(mnist: Mnist) -> None:
     body = preview(SCALED, mnist.train, mnist.test, ["y"], 3)
     training, test = body["training"], body["new_data"]
@@ -133,15 +147,3 @@ def test_the_preview_has_718_columns(mnist: Mnist) -> None:
         # Sums of 60,000 roundings of values up to 250.
         assert column["mean"] == pytest.approx(0, abs=1e-12)
         assert column["sd"] == pytest.approx(1, abs=1e-12)
-
-
-def test_prep_and_bake_take_well_under_a_second_and_a_half(mnist: Mnist) -> None:
-    started = time.process_time()
-    fitted = prep(SCALED, mnist.train, PIXELS)
-    prepared = time.process_time()
-    matrix = bake(fitted, mnist.train, pad_to=720)
-    baked = time.process_time()
-    assert matrix.shape == (60_000, 720)
-    # Measured at 0.12 and 0.34 s on one core.
-    assert prepared - started < 1.5
-    assert baked - prepared < 1.5
