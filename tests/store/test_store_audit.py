@@ -80,6 +80,13 @@ COPY_EVENT = (
     "INSERT INTO events (n, job_id, token, what, at, data)"
     " SELECT n + 1000, job_id, {}, what, at, data FROM events WHERE job_id = :{} AND what = '{}'"
 )
+COPY_MODEL = (
+    "INSERT INTO models (id, job_id, name, version, {columns})"
+    " SELECT 'mdl_other', {{}}, {columns} FROM models"
+).format(
+    columns="mode, n_parameters, weights_sha256, artifact_sha256, artifact_path, dataset_sha256,"
+    " stopped_epoch, created_at, outcome, predictors, levels"
+)
 
 BREACHES = {
     "terminal job with a lease": (
@@ -156,9 +163,7 @@ BREACHES = {
         "attempts that were made",
     ),
     "two models for a job": (
-        "INSERT INTO models SELECT 'mdl_other', job_id, 'n', 1, mode, n_parameters,"
-        " weights_sha256, artifact_sha256, artifact_path, dataset_sha256, stopped_epoch,"
-        " created_at, outcome, predictors, levels FROM models",
+        COPY_MODEL.format("job_id, 'n', 1"),
         "a job leaves one model",
     ),
     "model of a failed job": (
@@ -172,9 +177,7 @@ BREACHES = {
     "success without a model": (JOB.format("model_sha256 = NULL", "succeeded"), "told its model"),
     "version beyond the count": ("UPDATE models SET version = 9", "versions of a name"),
     "version twice": (
-        "INSERT INTO models SELECT 'mdl_other', 'job_other', name, version, mode, n_parameters,"
-        " weights_sha256, artifact_sha256, artifact_path, dataset_sha256, stopped_epoch,"
-        " created_at, outcome, predictors, levels FROM models",
+        COPY_MODEL.format("'job_other', name, version"),
         "versions of a name",
     ),
     "model without a name": ("DELETE FROM model_names WHERE name = 'm'", "versions of a name"),
