@@ -25,6 +25,7 @@ from service.api import (
     job_events,
     job_history,
     jobs,
+    model_exports,
     models,
     openapi,
     operations,
@@ -44,6 +45,7 @@ from service.domain.fit import FitSpec
 from service.domain.tune.spec import Finalize, TuneSpec
 from service.serving import Predictors
 from service.settings import Settings
+from service.storage.exports import Exports
 from service.store.database import Database
 
 # Children that read uploads or prepare recipes at once; each may take gigabytes.
@@ -62,6 +64,7 @@ _ROUTERS = (
     job_events,
     tunes,
     models,
+    model_exports,
     predictions,
     inference,
     vetiver,
@@ -109,6 +112,7 @@ def create_app(settings: Settings) -> FastAPI:
             settings=settings,
             database=database,
             predictors=Predictors(settings.storage_root),
+            exports=Exports(settings.storage_root, settings.staging_dir, settings.datasets_dir),
             feeds=feeds,
             stopping=stopping,
             children=anyio.CapacityLimiter(CHILDREN),

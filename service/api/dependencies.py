@@ -15,6 +15,7 @@ from service.api.feeds import Feeds
 from service.domain.schema import ColumnName
 from service.serving import Predictors
 from service.settings import Settings
+from service.storage.exports import Exports
 from service.store.database import Database
 
 T = TypeVar("T")
@@ -27,6 +28,7 @@ class Resources:
     settings: Settings
     database: Database
     predictors: Predictors
+    exports: Exports
     feeds: Feeds
     stopping: asyncio.Event
     # Processes that read uploads or prepare recipes, at once.

@@ -1,4 +1,4 @@
-"""Models: listed, looked up, summarised, downloaded, removed."""
+"""Models: listed, looked up, summarised, removed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from service.api.dependencies import (
     Reference,
     SettingsOf,
 )
-from service.api.openapi import NOT_MODIFIED, content, problems
+from service.api.openapi import NOT_MODIFIED, problems
 from service.api.served import served
 from service.api.views import ModelList, ModelView, model_item, model_view
 from service.domain.models import RegisteredModel
@@ -28,8 +28,6 @@ from service.store import models
 from service.store.database import Database
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
-
-KERAS_FILE = "application/vnd.keras"
 
 
 class LayerView(BaseModel):
@@ -123,33 +121,6 @@ def get_prototype(
     return resource(request, prototype(predictor.inputs, title))
 
 
-@router.get(
-    "/{m}/artifact",
-    response_class=Response,
-    responses={
-        200: content(KERAS_FILE, "A .keras file that plain Keras opens"),
-        **problems(404),
-        **NOT_MODIFIED,
-    },
-)
-def get_artifact(
-    request: Request,
-    database: DatabaseOf,
-    settings: SettingsOf,
-    m: Reference,
-    format: Annotated[
-        Literal["keras"], Query(description="`keras` takes the baked predictors.")
-    ] = "keras",
-) -> Response:
-    """The model as a file to carry away; its bytes are verified before they are sent."""
-    model = _model(database, m)
-    file = _part(settings, model, "model.keras")
-    name = f"{model.name}-{model.version}.{format}"
-    return cached(
-        request, file, KERAS_FILE, {"Content-Disposition": f'attachment; filename="{name}"'}
-    )
-
-
 def _model(database: Database, ref: str) -> RegisteredModel:
     with database.read() as s:
         return models.get(s, ref)
@@ -158,7 +129,7 @@ def _model(database: Database, ref: str) -> RegisteredModel:
 def _part(
     settings: Settings,
     model: RegisteredModel,
-    name: Literal["summary.txt", "network.json", "model.keras"],
+    name: Literal["summary.txt", "network.json"],
 ) -> bytes:
     return read_part(settings.storage_root / model.artifact_path, model.artifact_sha256, name)
 

@@ -123,6 +123,13 @@ def _kinds() -> Mapping[str, Kind]:
                 "`detail` names the state; read the resource and decide again.",
             ),
             _kind(
+                e.NotExportable,
+                409,
+                "The recipe has a step that the form cannot hold, the file's answers differ from "
+                "the model's, or an extra of the installation is missing.",
+                "`detail` names it. `format=keras` and `format=saved_model` leave the recipe out.",
+            ),
+            _kind(
                 e.KeyReused,
                 422,
                 "The Idempotency-Key was sent with another body or query before.",

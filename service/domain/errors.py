@@ -103,6 +103,13 @@ class Conflict(FitpointError):
     title = "The resource's state forbids this"
 
 
+class NotExportable(FitpointError):
+    """A model that cannot be given in the form that was asked for, or not by this installation."""
+
+    code = "not-exportable"
+    title = "The model cannot be given in this form"
+
+
 class KeyReused(FitpointError):
     """An idempotency key that another request carried before."""
 

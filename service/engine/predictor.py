@@ -95,7 +95,7 @@ class Predictor:
         self.outcomes = artifact.outcomes
         self.summary = artifact.summary
         self.n_parameters = network.n_parameters
-        self.inputs = _inputs(artifact)
+        self.inputs = input_columns(artifact)
         self._recipe = artifact.recipe
         self._activation = network.activation
         self._output_activation = network.output_activation
@@ -130,7 +130,7 @@ class Predictor:
         return Output(raw=raw, levels=self.levels, outcomes=self.outcomes)
 
 
-def _inputs(artifact: Artifact) -> InputColumns:
+def input_columns(artifact: Artifact) -> InputColumns:
     """Return the columns that must be given, nominal ones with the levels the recipe knows."""
     profile = {column.name: column for column in artifact.columns}
     levels = artifact.recipe.levels

@@ -102,7 +102,13 @@ def sweep(
 
 
 def _places(root: Path) -> Iterator[Path]:
-    for pattern in ("artifacts/*/*", "datasets/*/*", "staging/*", "checkpoints/*"):
+    for pattern in (
+        "artifacts/*/*",
+        "datasets/*/*",
+        "exports/*/*",
+        "staging/*",
+        "checkpoints/*",
+    ):
         yield from root.glob(pattern)
 
 
@@ -112,6 +118,8 @@ def _is_named(root: Path, place: Path, named: NamedFiles) -> bool:
     match kind:
         case "artifacts":
             return relative in named.artifacts
+        case "exports":
+            return f"artifacts/{name}" in named.artifacts
         case "datasets":
             return place.suffix == ".arrow" and place.stem in named.datasets
         case "checkpoints":

@@ -1,0 +1,1 @@
+"""Models as files that answer elsewhere as here; each is compared before it is given."""

@@ -1,0 +1,188 @@
+"""Models to take away over HTTP: made once, compared, kept, and refused where they cannot be."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from service.domain.errors import Unavailable
+from service.settings import Settings
+from service.storage.exports import FOLDER
+from service.storage.sweeper import sweep
+from service.store.database import Database
+from tests.api.conftest import Tables
+from tests.api.numpy_trainer import NumpyTrainer, fitted
+from tests.engine.exports.mixed_models import OPTIONS, WHOLE, table_text
+
+# Each starts children that import this service.
+pytestmark = pytest.mark.timeout(120)
+
+
+@pytest.fixture
+def model(client: TestClient, register: Tables, fit: dict[str, Any], trainer: NumpyTrainer) -> Any:
+    """A model of numbers and categories with gaps, whose recipe has every kind of step."""
+    register("mixed", table_text(), OPTIONS)
+    return fitted(trainer, client, {**fit, "dataset": "mixed", "recipe": list(WHOLE)})
+
+
+def path_of(model: Any, form: str) -> str:
+    return f"/v1/models/{model['id']}/artifact?format={form}"
+
+
+def exports(settings: Settings) -> list[Path]:
+    return [path for path in (settings.storage_root / FOLDER).rglob("*") if path.is_file()]
+
+
+def test_a_bundle_runs_where_nothing_of_ours_is_and_says_what_the_service_says(
+    client: TestClient, model: Any, tmp_path: Path
+) -> None:
+    answer = client.get(path_of(model, "bundle"))
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"] == "application/zip"
+    assert 'filename="little-1-bundle.zip"' in answer.headers["content-disposition"]
+    assert 0 <= float(answer.headers["x-max-difference"]) <= 1e-6
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        archive.extractall(tmp_path)
+    # Rows with gaps, a level that training did not have and a column that nobody reads.
+    text = table_text(40, seed=9).replace("square", "oval", 3)
+    (tmp_path / "rows.csv").write_text(text)
+    done = subprocess.run(
+        [sys.executable, "-I", tmp_path / "scorer.py", tmp_path / "rows.csv"],
+        capture_output=True,
+        check=True,
+        env={"PYTHONIOENCODING": "utf-8"},
+    )
+    theirs = list(csv.DictReader(io.StringIO(done.stdout.decode())))
+    ours = client.post(
+        f"/v1/models/{model['id']}/predictions?type=class,prob",
+        content=text.encode(),
+        headers={"Content-Type": "text/csv"},
+    ).json()["rows"]
+    assert [row[".pred_class"] for row in theirs] == [row[".pred_class"] for row in ours]
+    # A few float32 steps of a probability.
+    assert [float(row[".pred_a"]) for row in theirs] == pytest.approx(
+        [row[".pred_a"] for row in ours], abs=1e-6
+    )
+
+
+def test_an_export_is_made_once_and_kept(
+    client: TestClient, settings: Settings, model: Any
+) -> None:
+    first = client.get(path_of(model, "bundle"))
+    made = {path: path.stat().st_mtime_ns for path in exports(settings)}
+    assert len(made) == 2
+    again = client.get(path_of(model, "bundle"))
+    assert (again.content, again.headers["etag"]) == (first.content, first.headers["etag"])
+    assert {path: path.stat().st_mtime_ns for path in exports(settings)} == made
+    assert again.headers["x-max-difference"] == first.headers["x-max-difference"]
+    same = client.get(path_of(model, "bundle"), headers={"If-None-Match": first.headers["etag"]})
+    assert same.status_code == 304
+    assert list(settings.staging_dir.iterdir()) == []
+
+
+def test_requests_at_once_are_answered_with_one_file(
+    client: TestClient, settings: Settings, model: Any
+) -> None:
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda _: client.get(path_of(model, "bundle")), range(4)))
+    assert [answer.status_code for answer in found] == [200] * 4
+    assert len({answer.content for answer in found}) == 1
+    assert len(exports(settings)) == 2
+    assert list(settings.staging_dir.iterdir()) == []
+
+
+@pytest.mark.parametrize("part", ["file", "export.json"])
+def test_a_kept_file_that_was_damaged_is_made_anew(
+    client: TestClient, settings: Settings, model: Any, part: str
+) -> None:
+    first = client.get(path_of(model, "bundle"))
+    (damaged,) = [path for path in exports(settings) if path.name == part]
+    damaged.write_bytes(damaged.read_bytes()[:-7])
+    again = client.get(path_of(model, "bundle"))
+    assert (again.status_code, again.content) == (200, first.content)
+    assert len(exports(settings)) == 2
+
+
+def test_a_making_that_is_killed_leaves_nothing_and_the_next_one_succeeds(
+    client: TestClient, settings: Settings, model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = threading.Event()
+    popen = subprocess.Popen
+
+    class Killed(popen):  # type: ignore[misc,valid-type]
+        def __init__(self, *args: Any, **more: Any) -> None:
+            super().__init__(*args, **more)
+            os.kill(self.pid, signal.SIGKILL)
+            started.set()
+
+    monkeypatch.setattr(subprocess, "Popen", Killed)
+    killed = client.get(path_of(model, "bundle"))
+    assert started.is_set()
+    assert killed.status_code == 503
+    assert "SIGKILL" in killed.json()["detail"]
+    monkeypatch.setattr(subprocess, "Popen", popen)
+    assert exports(settings) == []
+    assert list(settings.staging_dir.iterdir()) == []
+    assert client.get(path_of(model, "bundle")).status_code == 200
+
+
+def test_another_step_is_a_conflict_that_names_it(
+    client: TestClient, register: Tables, fit: dict[str, Any], trainer: NumpyTrainer
+) -> None:
+    register("mixed", table_text(), OPTIONS)
+    recipe = [{"step": "select", "columns": "wide"}, {"step": "impute_mean"}, {"step": "ns"}]
+    model = fitted(trainer, client, {**fit, "dataset": "mixed", "recipe": recipe})
+    answer = client.get(path_of(model, "bundle"))
+    assert answer.status_code == 409
+    assert answer.json()["type"] == "/problems/not-exportable"
+    assert "step 'ns'" in answer.json()["detail"]
+
+
+def test_it_is_made_without_the_table_that_it_was_trained_on(
+    client: TestClient, settings: Settings, model: Any
+) -> None:
+    shutil.rmtree(settings.datasets_dir)
+    assert client.get(path_of(model, "bundle")).status_code == 200
+
+
+def test_a_damaged_artifact_is_not_given_in_another_form(
+    client: TestClient, settings: Settings, model: Any
+) -> None:
+    file = settings.storage_root / model["artifact_path"] / "weights.npz"
+    file.write_bytes(file.read_bytes()[:-1] + b"X")
+    answer = client.get(path_of(model, "bundle"))
+    assert answer.status_code == 503
+    assert answer.json()["type"] == f"/problems/{Unavailable.code}"
+
+
+def test_what_was_kept_is_swept_with_the_model(
+    client: TestClient, settings: Settings, database: Database, model: Any
+) -> None:
+    client.get(path_of(model, "bundle"))
+    root = settings.storage_root
+    assert sweep(root, database, age_seconds=-1.0) == []
+    client.delete(f"/v1/models/{model['id']}")
+    swept = sweep(root, database, age_seconds=-1.0)
+    assert swept is not None
+    assert {left.path.relative_to(root).parts[0] for left in swept} == {"artifacts", "exports"}
+    assert exports(settings) == []
+
+
+def test_the_formats_that_there_are_are_told(client: TestClient, model: Any) -> None:
+    refused = client.get(path_of(model, "pickle"))
+    assert refused.status_code == 422
+    assert "bundle" in json.dumps(refused.json())
