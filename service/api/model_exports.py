@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from service.api.answers import cached
+from service.api.answers import TEXT, cached
 from service.api.dependencies import Reference, ResourcesOf
-from service.api.openapi import NOT_MODIFIED, problems
+from service.api.openapi import NOT_MODIFIED, content, problems
+from service.domain.errors import NotExportable
 from service.domain.models import RegisteredModel
-from service.engine.artifact import read_part
+from service.engine.artifact import read, read_part
+from service.engine.scripts.python_script import python_script
+from service.engine.scripts.r_script import r_script
 from service.executors.export_request import ExportFormat
-from service.store import models
+from service.store import jobs, models
 from service.store.database import Database
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
@@ -72,14 +75,59 @@ async def get_artifact(
     }
     if format == "keras":
         root = resources.settings.storage_root
-        read = partial(read_part, root / model.artifact_path, model.artifact_sha256, "model.keras")
-        return cached(request, await run_in_threadpool(read), media, headers)
+        part = partial(read_part, root / model.artifact_path, model.artifact_sha256, "model.keras")
+        return cached(request, await run_in_threadpool(part), media, headers)
     found = await run_in_threadpool(resources.exports.kept, model, format)
     if found is None:
         found = await resources.in_child(partial(resources.exports.get, model, format))
-    content, report = found
+    file, report = found
     headers["X-Max-Difference"] = f"{report.max_difference:.3g}"
-    return await run_in_threadpool(cached, request, content, media, headers)
+    return await run_in_threadpool(cached, request, file, media, headers)
+
+
+@router.get(
+    "/{m}/code",
+    response_class=Response,
+    responses={
+        200: content("text/plain", "The script", type="string"),
+        **problems(404, 409),
+        **NOT_MODIFIED,
+    },
+)
+def get_code(
+    request: Request,
+    resources: ResourcesOf,
+    m: Reference,
+    language: Annotated[
+        Literal["python", "r"], Query(description="`python` is plain Keras, `r` tidymodels.")
+    ] = "python",
+) -> Response:
+    """The script that fits the same model with plain Keras, or with tidymodels.
+
+    The Python script runs as printed on the training data's CSV, with the service's initial
+    weights, order of rows and dropout masks: its weights are the model's but for rounding.
+    """
+    model = _model(resources.database, m)
+    _require_all_rows(resources.database, model)
+    root = resources.settings.storage_root
+    artifact = read(root / model.artifact_path, model.artifact_sha256, with_keras=False)
+    title = f"{model.name}@{model.version}"
+    write, ending = (python_script, "py") if language == "python" else (r_script, "R")
+    name = f"{model.name}-{model.version}.{ending}"
+    headers = {"Content-Disposition": f'inline; filename="{name}"'}
+    return cached(request, write(artifact, title).encode(), TEXT, headers)
+
+
+def _require_all_rows(database: Database, model: RegisteredModel) -> None:
+    """Refuse a model that a tune took from one resample: a script would train on all rows."""
+    with database.read() as s:
+        spec = jobs.get(s, model.job_id).spec
+    finalize = spec.get("finalize")
+    if spec["kind"] == "tune" and isinstance(finalize, dict) and not finalize.get("refit", True):
+        raise NotExportable(
+            "Expected a model that was fitted on all rows of its dataset. Received one that a "
+            "tune took from a resample, without a refit: no script of a fit gives its weights."
+        )
 
 
 def _model(database: Database, ref: str) -> RegisteredModel:

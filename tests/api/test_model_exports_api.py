@@ -186,3 +186,30 @@ def test_the_formats_that_there_are_are_told(client: TestClient, model: Any) -> 
     refused = client.get(path_of(model, "pickle"))
     assert refused.status_code == 422
     assert "bundle" in json.dumps(refused.json())
+
+
+def test_the_script_is_text_in_two_languages(client: TestClient, model: Any) -> None:
+    path = f"/v1/models/{model['id']}/code"
+    script = client.get(path)
+    assert script.status_code == 200, script.text
+    assert script.headers["content-type"] == "text/plain; charset=utf-8"
+    assert 'filename="little-1.py"' in script.headers["content-disposition"]
+    compile(script.text, "fit.py", "exec")
+    assert "/v1/datasets/mixed/file?format=csv&formulas=keep" in script.text
+    again = client.get(f"{path}?language=python", headers={"If-None-Match": script.headers["etag"]})
+    assert again.status_code == 304
+    for_r = client.get(f"{path}?language=r")
+    assert 'filename="little-1.R"' in for_r.headers["content-disposition"]
+    assert "set_engine(" in for_r.text
+    assert client.get(f"{path}?language=julia").status_code == 422
+
+
+def test_a_script_that_cannot_be_printed_is_a_conflict(
+    client: TestClient, fit: dict[str, Any], trainer: NumpyTrainer
+) -> None:
+    recipe = [{"step": "remove", "columns": "t"}, {"step": "spatialsign"}]
+    model = fitted(trainer, client, {**fit, "recipe": recipe})
+    answer = client.get(f"/v1/models/{model['id']}/code")
+    assert answer.status_code == 409
+    assert "step 'spatialsign' at place 2" in answer.json()["detail"]
+    assert client.get(f"/v1/models/{model['id']}/code?language=r").status_code == 200

@@ -44,7 +44,7 @@ WHOLE = (
 def table_text(rows: int = ROWS, seed: int = 5) -> str:
     """Return a CSV of y (3 classes), numbers with gaps and text with gaps and rare levels."""
     draw = np.random.default_rng(seed)
-    lines = ["y,long,wide,whole,zero,colour,shape,size,flag"]
+    lines = ["y,long,wide,whole,zero,colour,shape,size,flag,price,weight"]
     for _ in range(rows):
         cells = [
             str(draw.choice(["a", "b", "c"])),
@@ -60,6 +60,8 @@ def table_text(rows: int = ROWS, seed: int = 5) -> str:
             str(draw.choice(["round", "square"])),
             str(draw.choice(["small", "middle", "large"])),
             str(draw.choice(["TRUE", "FALSE"])),
+            repr(float(draw.normal(3.0, 1.0))),
+            str(int(draw.integers(0, 4))),
         ]
         for at in (1, 2, 3, 5, 6):
             if draw.random() < 0.07:
