@@ -10,11 +10,13 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from service.domain.errors import NotExportable
 from service.executors.answering import answer, hide_pandas
 from service.executors.export_request import ExportRequest
 from service.executors.export_writing import exported, probe_of, read_artifact
 
 if TYPE_CHECKING:
+    from service.engine.exports.portable import Portable
     from service.engine.exports.probing import Checked, Probe
 
 
@@ -32,11 +34,46 @@ def _made(request: ExportRequest) -> dict[str, Any]:
     from service.engine.exports.bundle import bundle
     from service.engine.exports.portable import portable
 
+    if request.format == "onnx":
+        require_onnx()
     artifact = read_artifact(request)
     model = portable(artifact)
-    content = bundle(model, request.title)
+    if request.format == "onnx":
+        from service.engine.exports.onnx_model import onnx_model
+
+        content = onnx_model(model, request.title)
+        checked = _run(content, model, probe_of(request, artifact))
+    else:
+        content = bundle(model, request.title)
+        checked = _scored(content, probe_of(request, artifact))
     request.written.write_bytes(content)
-    return exported(content, _scored(content, probe_of(request, artifact)))
+    return exported(content, checked)
+
+
+def require_onnx() -> None:
+    """Refuse to make ONNX files where the extra for it is not installed."""
+    if any(importlib.util.find_spec(name) is None for name in ("onnx", "onnxruntime")):
+        raise NotExportable(
+            "Expected an installation with the extra 'onnx', which makes ONNX files and compares "
+            "them. Received one without: pip install 'fitpoint[onnx]', and ask again."
+        )
+
+
+def _run(content: bytes, model: Portable, probe: Probe) -> Checked:
+    """Compare an ONNX file, run by ONNX Runtime."""
+    import onnxruntime
+
+    from service.engine.exports.onnx_model import feeds
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    given = feeds(model, probe.cells)
+    if model.levels is None:
+        (numeric,) = session.run(["numeric"], given)
+        return probe.compare(numeric)
+    classes, prob = session.run(["class", "prob"], given)
+    return probe.compare(prob, [name or None for name in classes.tolist()])
 
 
 def _scored(content: bytes, probe: Probe) -> Checked:

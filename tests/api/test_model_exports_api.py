@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib.util
 import io
 import json
 import os
@@ -16,10 +17,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import onnxruntime
 import pytest
 from fastapi.testclient import TestClient
 
-from service.domain.errors import Unavailable
+from service.domain.errors import NotExportable, Unavailable
+from service.executors.export_child import require_onnx
 from service.settings import Settings
 from service.storage.exports import FOLDER
 from service.storage.sweeper import sweep
@@ -77,6 +81,46 @@ def test_a_bundle_runs_where_nothing_of_ours_is_and_says_what_the_service_says(
     assert [float(row[".pred_a"]) for row in theirs] == pytest.approx(
         [row[".pred_a"] for row in ours], abs=1e-6
     )
+
+
+def test_an_onnx_file_says_what_the_service_says_over_its_tensors(
+    client: TestClient, model: Any
+) -> None:
+    answer = client.get(path_of(model, "onnx"))
+    assert answer.status_code == 200, answer.text
+    assert 'filename="little-1.onnx"' in answer.headers["content-disposition"]
+    assert 0 <= float(answer.headers["x-max-difference"]) <= 1e-5
+    session = onnxruntime.InferenceSession(answer.content, providers=["CPUExecutionProvider"])
+    told = client.get(f"/v2/models/{model['id']}").json()
+    assert [each.name for each in session.get_inputs()] == [each["name"] for each in told["inputs"]]
+    rows = list(csv.DictReader(io.StringIO(table_text(40, seed=9).replace("square", "oval", 3))))
+    tensors = []
+    for each in told["inputs"]:
+        cells = [row[each["name"]] for row in rows]
+        if each["datatype"] == "FP64":
+            cells = [float("nan" if cell == "NA" else cell) for cell in cells]
+        tensors.append({**each, "shape": [len(rows), 1], "data": cells})
+    feed = {
+        each["name"]: np.array(
+            each["data"], dtype=np.float64 if each["datatype"] == "FP64" else np.object_
+        ).reshape(-1, 1)
+        for each in tensors
+    }
+    classes, prob = session.run(["class", "prob"], feed)
+    # JSON has no NaN: there, null is missing.
+    body = json.dumps({"inputs": tensors, "outputs": [{"name": "class"}, {"name": "prob"}]})
+    ours = client.post(
+        f"/v2/models/{model['id']}/infer", content=body.replace("NaN", "null").encode()
+    ).json()["outputs"]
+    assert classes.tolist() == ours[0]["data"]
+    # A few float32 steps of a probability.
+    assert prob.ravel().tolist() == pytest.approx(ours[1]["data"], abs=3e-6)
+
+
+def test_without_the_extra_it_is_a_conflict_that_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(NotExportable, match="extra 'onnx'"):
+        require_onnx()
 
 
 def test_an_export_is_made_once_and_kept(

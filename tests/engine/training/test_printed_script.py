@@ -34,7 +34,7 @@ def trained(folder: Path, body: dict[str, Any]) -> tuple[Artifact, Path]:
     """A model of the mixed table, fitted for real, and the table's file as the service gives it."""
     (folder / "table.csv").write_text(table_text())
     source = stored(folder / "table.csv", folder, ReadOptions.model_validate(OPTIONS))
-    environment = runtime.environment("cpu")
+    environment = runtime.environment(1)
     asked = {
         "model": {"hidden_units": 6, "activation": "relu", "epochs": 6, "seeds": [1, 2, 3]},
         "evaluate": [],
