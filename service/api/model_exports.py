@@ -13,7 +13,7 @@ from service.api.dependencies import Reference, ResourcesOf
 from service.api.openapi import NOT_MODIFIED, content, problems
 from service.domain.errors import NotExportable
 from service.domain.models import RegisteredModel
-from service.engine.artifact import read, read_part
+from service.engine.artifact import read
 from service.engine.scripts.python_script import python_script
 from service.engine.scripts.r_script import r_script
 from service.executors.export_request import ExportFormat
@@ -73,10 +73,6 @@ async def get_artifact(
     headers = {
         "Content-Disposition": f'attachment; filename="{model.name}-{model.version}{ending}"'
     }
-    if format == "keras":
-        root = resources.settings.storage_root
-        part = partial(read_part, root / model.artifact_path, model.artifact_sha256, "model.keras")
-        return cached(request, await run_in_threadpool(part), media, headers)
     found = await run_in_threadpool(resources.exports.kept, model, format)
     if found is None:
         found = await resources.in_child(partial(resources.exports.get, model, format))

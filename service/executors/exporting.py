@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from service.domain.errors import TooLarge, Unavailable
 from service.executors.asking import Ended, TookTooLong, ask
 from service.executors.export_request import Exported, ExportRequest
 
 DEFAULT_SECONDS = 300.0
 CHILD = "service.executors.export_child"
+KERAS_CHILD = "service.executors.keras_export_child"
 
 
 def make_export(request: ExportRequest, seconds: float = DEFAULT_SECONDS) -> Exported:
@@ -23,7 +26,7 @@ def make_export(request: ExportRequest, seconds: float = DEFAULT_SECONDS) -> Exp
             answer.
     """
     try:
-        return Exported.model_validate(ask(CHILD, request, seconds))
+        return Exported.model_validate(_asked(request, seconds))
     except TookTooLong as end:
         raise TooLarge(
             f"Expected a model that is exported within {seconds:g} seconds. It took longer."
@@ -32,3 +35,11 @@ def make_export(request: ExportRequest, seconds: float = DEFAULT_SECONDS) -> Exp
         raise Unavailable(
             f"The process that exported the model ended without an answer: {end}. Try again."
         ) from end
+
+
+def _asked(request: ExportRequest, seconds: float) -> dict[str, Any]:
+    # TensorFlow takes seconds and 800 MB to import: only who needs it pays.
+    if request.format in ("keras", "saved_model"):
+        # Whatever trains here: the weights are arrays, and only TensorFlow writes a SavedModel.
+        return ask(KERAS_CHILD, request, seconds, {"KERAS_BACKEND": "tensorflow"})
+    return ask(CHILD, request, seconds)

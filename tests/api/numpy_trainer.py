@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from service.domain.fit import FitSpec
 from service.domain.history import EpochRecord
 from service.domain.jobs import Claim, Environment, Progress
 from service.domain.models import FittedModel, RegisteredModel
-from service.domain.network import network_of, weights_sha256
+from service.domain.network import Network, network_of, weights_sha256
 from service.engine.artifact import Artifact, publish, write
 from service.engine.recipe import prep
 from service.engine.tables.table import Table
@@ -29,6 +29,8 @@ class NumpyTrainer:
     """Claims jobs and carries them on, step by step as a test wants it."""
 
     def __init__(self, settings: Settings, database: Database) -> None:
+        # Tests that want a file which Keras opens give a function that writes one.
+        self.keras_file: Callable[[Network, Any], bytes] = lambda _, __: b"PK what Keras wrote"
         self._settings = settings
         self._database = database
 
@@ -96,7 +98,7 @@ class NumpyTrainer:
             outcomes=spec.outcomes,
             columns=tuple(dataset.columns),
             weights=weights,
-            keras_bytes=b"PK what Keras wrote",
+            keras_bytes=self.keras_file(network, weights),
             summary=SUMMARY,
             versions=environment.versions,
         )

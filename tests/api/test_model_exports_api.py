@@ -23,6 +23,10 @@ import pytest
 from fastapi.testclient import TestClient
 
 from service.domain.errors import NotExportable, Unavailable
+from service.domain.network import Network
+from service.engine.artifact import read
+from service.engine.exports.probing import Probe
+from service.engine.recipe import bake
 from service.executors.export_child import require_onnx
 from service.settings import Settings
 from service.storage.exports import FOLDER
@@ -121,6 +125,72 @@ def test_without_the_extra_it_is_a_conflict_that_names_it(monkeypatch: pytest.Mo
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     with pytest.raises(NotExportable, match="extra 'onnx'"):
         require_onnx()
+
+
+@pytest.fixture
+def real(client: TestClient, register: Tables, fit: dict[str, Any], trainer: NumpyTrainer) -> Any:
+    """The same model with a file that Keras wrote."""
+
+    def written(network: Network, weights: Any) -> bytes:
+        from service.engine.training.export import keras_file
+        from service.engine.training.network import keras_model
+
+        return keras_file(keras_model(network, weights))
+
+    trainer.keras_file = written
+    register("mixed", table_text(), OPTIONS)
+    return fitted(trainer, client, {**fit, "dataset": "mixed", "recipe": list(WHOLE)})
+
+
+def baked_and_raw(settings: Settings, model: Any) -> tuple[Any, Any]:
+    """Baked rows of the model, and what the model says of them."""
+    artifact = read(settings.storage_root / model["artifact_path"], model["artifact_sha256"])
+    probe = Probe(artifact, None)
+    return bake(artifact.recipe, probe.source), probe.output.raw
+
+
+@pytest.mark.slow
+def test_a_saved_model_serves_the_baked_predictors_in_tensorflow(
+    client: TestClient, settings: Settings, model: Any, tmp_path: Path
+) -> None:
+    answer = client.get(path_of(model, "saved_model"))
+    assert answer.status_code == 200, answer.text
+    assert 'filename="little-1-saved_model.zip"' in answer.headers["content-disposition"]
+    assert 0 <= float(answer.headers["x-max-difference"]) <= 1e-6
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        archive.extractall(tmp_path)
+    baked, raw = baked_and_raw(settings, model)
+    np.save(tmp_path / "rows.npy", baked)
+    # TensorFlow alone: neither Keras nor this service is asked how to read it.
+    script = (
+        "import numpy as np, tensorflow as tf\n"
+        "served = tf.saved_model.load('saved_model').signatures['serving_default']\n"
+        "(name,) = served.structured_input_signature[1]\n"
+        "(out,) = served(**{name: tf.constant(np.load('rows.npy'))}).values()\n"
+        "np.save('out.npy', out.numpy())\n"
+    )
+    subprocess.run([sys.executable, "-I", "-c", script], cwd=tmp_path, check=True, timeout=100)
+    np.testing.assert_allclose(np.load(tmp_path / "out.npy"), raw, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_the_keras_file_is_compared_and_has_an_etag(client: TestClient, real: Any) -> None:
+    path = f"/v1/models/{real['id']}/artifact"
+    file = client.get(path)
+    assert file.status_code == 200, file.text
+    assert 'filename="little-1.keras"' in file.headers["content-disposition"]
+    assert 0 <= float(file.headers["x-max-difference"]) <= 1e-6
+    with zipfile.ZipFile(io.BytesIO(file.content)) as archive:
+        assert "model.weights.h5" in archive.namelist()
+    again = client.get(f"{path}?format=keras", headers={"If-None-Match": file.headers["etag"]})
+    assert again.status_code == 304
+
+
+@pytest.mark.slow
+def test_a_keras_file_that_keras_does_not_open_is_not_given(client: TestClient, model: Any) -> None:
+    answer = client.get(path_of(model, "keras"))
+    assert answer.status_code == 503
+    assert "does not open" in answer.json()["detail"]
 
 
 def test_an_export_is_made_once_and_kept(

@@ -86,16 +86,6 @@ def test_the_prototype_is_a_schema_whose_example_can_be_predicted(
     assert answer.status_code == 200, answer.text
 
 
-def test_the_keras_file_is_a_download_with_an_etag(client: TestClient, model: Any) -> None:
-    path = f"/v1/models/{model['id']}/artifact"
-    file = client.get(f"{path}?format=keras")
-    assert file.content == b"PK what Keras wrote"
-    assert 'filename="little-1.keras"' in file.headers["content-disposition"]
-    again = client.get(path, headers={"If-None-Match": f'W/"x", {file.headers["etag"]}'})
-    assert again.status_code == 304
-    assert client.get(f"{path}?format=pickle").status_code == 422
-
-
 def test_a_file_that_was_changed_is_not_given_away(
     client: TestClient, settings: Settings, model: Any
 ) -> None:
