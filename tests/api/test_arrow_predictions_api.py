@@ -210,6 +210,6 @@ def test_bytes_that_are_no_such_file_are_refused_and_no_word_is_believed(ask: As
             assert ask(bytes(damaged), media).status_code in (200, 413, 422)
 
 
-def test_a_stream_without_a_batch_has_no_rows_to_answer(client: TestClient, ask: Ask) -> None:
+def test_a_stream_without_a_batch_has_no_rows_to_answer(ask: Ask) -> None:
     told = ask(table().slice(0, 0))
     assert (told.status_code, "Received none" in told.text) == (422, True)
