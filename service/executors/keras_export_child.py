@@ -21,14 +21,16 @@ def main() -> None:
 def _made(request: ExportRequest) -> dict[str, Any]:
     hide_pandas()
     from service.engine.recipe import bake
+
+    # First what is quickly refused: TensorFlow takes seconds.
+    artifact = read_artifact(request)
+    probe = probe_of(request, artifact)
+    rows = bake(artifact.recipe, probe.source)
     from service.engine.training import runtime
 
     runtime.configure(device="cpu", threads=1)
     from service.engine.training.saved_model import opened, saved_model, served
 
-    artifact = read_artifact(request)
-    probe = probe_of(request, artifact)
-    rows = bake(artifact.recipe, probe.source)
     if request.format == "saved_model":
         content = saved_model(artifact)
         checked = probe.compare(served(content, rows))

@@ -8,9 +8,13 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.acceptance.running import ROOT, RunningService
 
 
+# Two trainings, a tune, and four exports of which two start TensorFlow each.
+@pytest.mark.timeout(400)
 def test_the_curl_lines_work_as_printed(
     start: Callable[..., RunningService], tmp_path: Path
 ) -> None:
@@ -49,6 +53,10 @@ def test_the_curl_lines_work_as_printed(
     assert sorted(row["trial"] for row in best) == [1, 2, 3, 4]
     assert best[0]["mean"] > 0.8
     assert "event: trial" in (folder / "tune-events.txt").read_text()
+    predictions = (folder / "predictions.csv").read_text().splitlines()
+    assert predictions[0].startswith(".pred_class,.pred_0,")
+    assert len(predictions) - 1 == 360
+    compile((folder / "fit.py").read_text(), "fit.py", "exec")
     for name in ("digit.png", "history.png", "tune.png"):
         assert (folder / name).read_bytes().startswith(b"\x89PNG")
     assert "<svg" in (folder / "bar.svg").read_text()

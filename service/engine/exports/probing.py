@@ -25,6 +25,9 @@ Cells: TypeAlias = Mapping[str, Sequence[Any]]
 TOLERANCE = 1e-4
 DRAWN_ROWS = 512
 STORED_ROWS = 2_000
+# Of a wide model fewer rows: as Python's objects a million cells take 100 MB and a second.
+_CELLS = 1_000_000
+_FEWEST_ROWS = 32
 # Given to columns in which the recipe knows what to do with a level that training did not have.
 NEW = "a level that training did not have"
 
@@ -41,7 +44,8 @@ class Probe:
 
     512 rows are drawn from the training profile, seeded; in half of them one cell in ten is
     missing, or has a new level where the recipe takes one. The stored table gives as many as 2,000
-    more, evenly spaced. Rows that the model refuses are left out.
+    more, evenly spaced. Of a model with thousands of columns there are fewer rows. Those that the
+    model refuses are left out.
     """
 
     def __init__(self, artifact: Artifact, stored: ColumnSource | None) -> None:
@@ -139,24 +143,29 @@ def _fine(recipe: FittedRecipe, source: PredictionRows) -> NDArray[np.bool_]:
     return fine
 
 
+def _at_most(rows: int, inputs: InputColumns) -> int:
+    """Return how many rows to take: `rows`, or fewer of a wide model."""
+    return min(rows, max(_CELLS // max(len(inputs.columns), 1), _FEWEST_ROWS))
+
+
 def _drawn(inputs: InputColumns) -> dict[str, list[Any]]:
-    draw = np.random.default_rng(20_261_128)
-    cells = {column.name: _column(column, draw) for column in inputs.columns}
+    draw, n_rows = np.random.default_rng(20_261_128), _at_most(DRAWN_ROWS, inputs)
+    cells = {column.name: _column(column, draw, n_rows) for column in inputs.columns}
     for column in inputs.columns:
-        for at in np.flatnonzero(draw.random(DRAWN_ROWS) < 0.1).tolist():
+        for at in np.flatnonzero(draw.random(n_rows) < 0.1).tolist():
             if at % 2:
                 new = column.name in inputs.open and at % 4 == 1
                 cells[column.name][at] = NEW if new else None
     return cells
 
 
-def _column(column: Column, draw: np.random.Generator) -> list[Any]:
+def _column(column: Column, draw: np.random.Generator, n_rows: int) -> list[Any]:
     if is_nominal(column):
         levels = column.levels or ()
         if not levels:
-            return [None] * DRAWN_ROWS
-        return [levels[code] for code in draw.integers(len(levels), size=DRAWN_ROWS).tolist()]
-    values = draw.normal(column.mean or 0.0, column.sd or 0.0, DRAWN_ROWS)
+            return [None] * n_rows
+        return [levels[code] for code in draw.integers(len(levels), size=n_rows).tolist()]
+    values = draw.normal(column.mean or 0.0, column.sd or 0.0, n_rows)
     if column.min is not None and column.max is not None:
         values = values.clip(column.min, column.max)
     found: list[float] = (np.rint(values) if column.type == "integer" else values).tolist()
@@ -164,7 +173,7 @@ def _column(column: Column, draw: np.random.Generator) -> list[Any]:
 
 
 def _stored(inputs: InputColumns, table: ColumnSource) -> dict[str, list[Any]]:
-    count = min(table.n_rows, STORED_ROWS)
+    count = min(table.n_rows, _at_most(STORED_ROWS, inputs))
     rows = np.linspace(0, table.n_rows - 1, count).astype(np.int64)
     found: dict[str, list[Any]] = {}
     for column in inputs.columns:
