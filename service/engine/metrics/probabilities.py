@@ -20,12 +20,11 @@ from service.engine.metrics.outcome import (
 )
 from service.engine.metrics.thresholds import (
     area,
-    from_nothing,
     gain_points,
+    mass_above,
     one_against_rest,
     pr_points,
     roc_points,
-    thresholds,
 )
 
 _EPSILON = sys.float_info.epsilon
@@ -129,17 +128,14 @@ def _absent(levels: tuple[str, ...], consequence: str) -> Remark:
 
 def _hand_till(data: Classified) -> Floats:
     """Return the mean of A(i|j) over the ordered pairs of classes that have rows, (...)."""
-    n_levels = len(data.levels)
     shape = data.mass.shape[:-1]
     total, pairs = np.zeros(shape), np.zeros(shape)
-    for code in range(n_levels):
+    one_hot = np.eye(len(data.levels))[data.truth]
+    sizes = data.mass @ one_hot
+    for code in range(len(data.levels)):
         # A(i|j): the share of i's rows above a row of j, in the mean over j's rows.
-        caught = thresholds(data.prob[:, code], data.truth, n_levels, data.mass).caught
-        own = from_nothing(caught[..., code, :])
-        middle = (own[..., 1:] + own[..., :-1]) / 2
-        added = np.diff(from_nothing(caught), axis=-1)
-        wins = (added * middle[..., np.newaxis, :]).sum(axis=-1)
-        sizes = caught[..., -1] if caught.shape[-1] else np.zeros(caught.shape[:-1])
+        above = mass_above(data.prob[:, code], data.mass * one_hot[:, code])
+        wins = (data.mass * above) @ one_hot
         areas = ratio(wins, sizes * sizes[..., code, np.newaxis])
         areas[..., code] = np.nan
         total += np.nansum(areas, axis=-1)

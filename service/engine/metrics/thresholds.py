@@ -13,43 +13,51 @@ from service.engine.metrics.outcome import Floats, ratio
 class Thresholds(NamedTuple):
     """The distinct probabilities from the largest down, and the mass at or above each.
 
-    `values` is (thresholds,), the masses of the `groups` of rows (..., groups, thresholds). The
-    curves of yardstick begin above all of them, at infinity, where nothing is caught.
+    `values` is (thresholds,); `caught` (..., 2, thresholds), of the event's rows and of the rest.
+    The curves of yardstick begin above all of them, at infinity, where nothing is caught.
     """
 
     values: Floats
     caught: Floats
 
 
-def thresholds(p: Floats, groups: NDArray[np.int64], n_groups: int, mass: Floats) -> Thresholds:
-    """Return what each threshold on `p` catches of each group of rows.
+def one_against_rest(p: Floats, is_event: NDArray[np.bool_], mass: Floats) -> Thresholds:
+    """Return what each threshold on `p` catches of the event's rows and of the rest.
 
     Args:
         p: the probability of each row, (rows,).
-        groups: the group of each row, (rows,), 0..n_groups-1.
-        n_groups: how many groups there are.
+        is_event: which rows are of the event, (rows,).
         mass: what each row weighs, (..., rows).
     """
-    # Ties are one threshold: in whatever order they stand, they are caught together.
-    order = np.argsort(-p, kind="stable")
-    falling = p[order]
-    starts = np.flatnonzero(np.diff(falling, prepend=np.inf))
+    order, starts = _falling(p)
     if not len(p):
-        return Thresholds(falling, np.zeros((*mass.shape[:-1], n_groups, 0)))
-    sorted_groups, sorted_mass = groups[order], mass[..., order]
-    caught = np.stack(
-        [
-            np.add.reduceat(np.where(sorted_groups == group, sorted_mass, 0.0), starts, axis=-1)
-            for group in range(n_groups)
-        ],
-        axis=-2,
-    )
-    return Thresholds(falling[starts], np.cumsum(caught, axis=-1))
+        return Thresholds(p, np.zeros((*mass.shape[:-1], 2, 0)))
+    moved = mass[..., order]
+    events = np.add.reduceat(moved * is_event[order], starts, axis=-1)
+    every = np.add.reduceat(moved, starts, axis=-1)
+    caught = np.stack([events, every - events], axis=-2)
+    return Thresholds(p[order][starts], np.cumsum(caught, axis=-1))
 
 
-def one_against_rest(p: Floats, is_event: NDArray[np.bool_], mass: Floats) -> Thresholds:
-    """Return what each threshold catches of the event (group 0) and of the rest (group 1)."""
-    return thresholds(p, np.where(is_event, 0, 1), 2, mass)
+def mass_above(p: Floats, mass: Floats) -> Floats:
+    """Return for each row the mass of the rows with a larger `p`, ties by half, (..., rows)."""
+    order, starts = _falling(p)
+    if not len(p):
+        return np.zeros(mass.shape)
+    tied = np.add.reduceat(mass[..., order], starts, axis=-1)
+    above = np.cumsum(tied, axis=-1) - tied / 2
+    found = np.empty(mass.shape)
+    found[..., order] = np.repeat(above, np.diff(starts, append=len(p)), axis=-1)
+    return found
+
+
+def _falling(p: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the order of rows from the largest `p` down, and where each value of it begins.
+
+    Ties are one threshold: in whatever order they stand, they are caught together.
+    """
+    order = np.argsort(-p, kind="stable")
+    return order, np.flatnonzero(np.diff(p[order], prepend=np.inf))
 
 
 def from_nothing(caught: Floats) -> Floats:
