@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from service.domain.errors import FieldError, MissingValues
 from service.domain.fit import Mode
-from service.engine.activations import Matrix
+from service.engine.activations import ACTIVATIONS, Matrix
 from service.engine.artifact import Artifact
 from service.engine.forward import BLOCK_ROWS, forward
 from service.engine.prediction_columns import InputColumns, PredictionRows
@@ -75,6 +75,18 @@ class _Folded(NamedTuple):
     bias: Matrix
 
 
+class FirstLayer(NamedTuple):
+    """The sums of the first layer before its activation, `sums = x @ kernel + bias`, float32.
+
+    `x` are the raw columns that the model reads, (rows, columns), less a constant each.
+    """
+
+    columns: tuple[str, ...]
+    x: Matrix
+    kernel: Matrix
+    sums: Matrix
+
+
 class Predictor:
     """Predicts from raw columns, in numpy; it holds weights and no file, and may be shared.
 
@@ -95,6 +107,8 @@ class Predictor:
         self.outcomes = artifact.outcomes
         self.summary = artifact.summary
         self.n_parameters = network.n_parameters
+        self.constant = artifact.constant
+        self.case_weights = artifact.spec.case_weights
         self.inputs = _inputs(artifact)
         self._recipe = artifact.recipe
         self._activation = network.activation
@@ -128,6 +142,28 @@ class Predictor:
             weights = (*first, *self._weights[2:])
             raw[rows] = forward(x, weights, self._activation, self._output_activation)
         return Output(raw=raw, levels=self.levels, outcomes=self.outcomes)
+
+    def first_layer(self, source: ColumnSource) -> FirstLayer | None:
+        """Return the first layer's sums for each row; None when the recipe is not affine.
+
+        Raises:
+            InvalidData, MissingValues: as `predict`.
+        """
+        if self._folded is None:
+            return None
+        self.inputs.check(source.types)
+        folded = self._folded
+        x = _centred(folded, source, slice(0, source.n_rows))
+        return FirstLayer(folded.columns, x, folded.kernel, x @ folded.kernel + folded.bias)
+
+    def outputs_of(self, sums: Matrix) -> Matrix:
+        """Return the network's output for sums of its first layer, float32 (rows, outputs)."""
+        hidden = self._weights[2:]
+        with np.errstate(invalid="ignore", over="ignore"):
+            if not hidden:
+                return ACTIVATIONS[self._output_activation](sums)
+            x = ACTIVATIONS[self._activation](sums)
+        return forward(x, hidden, self._activation, self._output_activation)
 
 
 def _inputs(artifact: Artifact) -> InputColumns:
