@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import delete, func, insert, select, true
 
 from service.domain.errors import NotFound
 from service.domain.evaluations import Evaluation
@@ -15,18 +15,30 @@ from service.store.pages import Page, page_of
 from service.store.sessions import ReadSession, WriteSession, clock_of
 from service.store.tables import EvaluationRow
 
+# Of those that a job or a model is shown with.
+SHOWN = 20
+
 
 def of_jobs(
     s: ReadSession, job_ids: Iterable[str], *, requested_only: bool
 ) -> Mapping[str, tuple[Evaluation, ...]]:
-    """Return the evaluations of jobs and their models, by job id, in the order of writing."""
+    """Return the evaluations of jobs and their models, by job id, in the order of writing.
+
+    Of each job the latest `SHOWN`; a spec asks for no more. `page` has all of them.
+    """
+    chosen = [EvaluationRow.job_id.in_(list(job_ids))]
+    if requested_only:
+        chosen.append(EvaluationRow.requested == true())
+    from_the_end = func.row_number().over(
+        partition_by=EvaluationRow.job_id, order_by=EvaluationRow.position.desc()
+    )
+    latest = select(EvaluationRow.id, from_the_end.label("place")).where(*chosen).subquery()
     query = (
         select(EvaluationRow.job_id, EvaluationRow.evaluation)
-        .where(EvaluationRow.job_id.in_(list(job_ids)))
+        .join(latest, latest.c.id == EvaluationRow.id)
+        .where(latest.c.place <= SHOWN)
         .order_by(EvaluationRow.job_id, EvaluationRow.position)
     )
-    if requested_only:
-        query = query.where(EvaluationRow.requested)
     found: defaultdict[str, tuple[Evaluation, ...]] = defaultdict(tuple)
     for row in s.execute(query):
         found[row.job_id] += (Evaluation.model_validate(row.evaluation),)

@@ -4,7 +4,7 @@ import pytest
 
 from service.domain.errors import Conflict, InvalidSpec, NotFound
 from service.domain.jobs import JobState
-from service.store import aliases, claims, jobs, models
+from service.store import aliases, claims, evaluations, jobs, models
 from service.store.database import Database
 from tests.store import samples
 
@@ -77,6 +77,37 @@ def test_later_evaluations_are_the_models_and_not_the_jobs(database: Database) -
         assert models.get(s, model.id).evaluations == (*model.evaluations, later)
         assert jobs.get(s, model.job_id).evaluations == model.evaluations
         assert models.page(s).data[0].evaluations == (*model.evaluations, later)
+
+
+def test_evaluations_are_found_by_id_and_paged_newest_first(database: Database) -> None:
+    model, other = samples.train(database), samples.train(database)
+    with database.write() as s:
+        made = [models.add_evaluation(s, model.id, samples.evaluation(None)).id for _ in range(4)]
+    (asked,) = model.evaluations
+    with database.read() as s:
+        first = evaluations.page(s, model.job_id, limit=3)
+        second = evaluations.page(s, model.job_id, limit=3, after=first.next)
+        assert evaluations.get(s, model.job_id, made[2]).id == made[2]
+        for ref in (other.evaluations[0].id, "", "\x00", "ev_none"):
+            with pytest.raises(NotFound, match="evaluation of this model"):
+                evaluations.get(s, model.job_id, ref)
+        with pytest.raises(InvalidSpec):
+            evaluations.page(s, model.job_id, after=model.id)
+    assert [each.id for each in first.data + second.data] == [*made[::-1], asked.id]
+    assert (first.has_more, second.has_more) == (True, False)
+
+
+def test_a_model_is_shown_with_its_latest_evaluations(database: Database) -> None:
+    model = samples.train(database)
+    with database.write() as s:
+        made = [
+            models.add_evaluation(s, model.id, samples.evaluation(None)).id
+            for _ in range(evaluations.SHOWN + 2)
+        ]
+    with database.read() as s:
+        shown = models.get(s, model.id).evaluations
+        assert [each.id for each in shown] == made[2:]
+        assert jobs.get(s, model.job_id).evaluations == model.evaluations
 
 
 def test_pages_of_models_are_newest_first_without_spec_and_levels(database: Database) -> None:

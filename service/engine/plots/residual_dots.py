@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from service.engine.judging.curve_points import Curve
 from service.engine.plots.canvas import (
     BLUE,
@@ -12,7 +14,6 @@ from service.engine.plots.canvas import (
     counted,
     dress,
     figure,
-    labels,
     message,
     number,
     render,
@@ -41,8 +42,7 @@ def residual_dots(curves: Sequence[Curve], *, title: str = "", fmt: PictureForma
     )
     for (left, right), curve in zip(panels, shown, strict=True):
         columns = curve.columns
-        (name,) = labels([curve.name], 30)
-        dress(left, x_label=f"estimate of {name}", y_label="truth - estimate")
+        dress(left, x_label=f"estimate of {curve.name[:30]}", y_label="truth - estimate")
         dress(right, x_label="rows")
         dots = len(columns["row"])
         left.scatter(
@@ -56,7 +56,10 @@ def residual_dots(curves: Sequence[Curve], *, title: str = "", fmt: PictureForma
         )
         for axes in (left, right):
             axes.axhline(0, color=MUTED, linewidth=1.0, linestyle=":")
-        right.hist(columns["residual"], bins=30, orientation="horizontal", color=BLUE)
+        error = columns["residual"]
+        # Of nearly equal residuals bins would have no width.
+        is_spread = np.ptp(error) > 1e-9 * np.abs(error).max()
+        right.hist(error, bins=30 if is_spread else 1, orientation="horizontal", color=BLUE)
         right.locator_params(axis="x", nbins=3)
         of = "" if dots == curve.n else f"{dots:,} of "
         mean, sd = number(curve.summary["mean"]), number(curve.summary["sd"])

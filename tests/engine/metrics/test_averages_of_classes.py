@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
@@ -31,6 +31,7 @@ def drawn(seed: int, rows: int, k: int) -> tuple[list[int], Floats, Floats]:
     return truth, parts / parts.sum(axis=1, keepdims=True), draw.uniform(0.1, 3, len(truth))
 
 
+@settings(deadline=None, max_examples=60)
 @given(
     st.integers(0, 2**32 - 1),
     st.integers(2, 6),
@@ -51,6 +52,7 @@ def test_averages_are_those_of_scikit_learn(
     assert list(ours.values()) == pytest.approx(theirs[:3], abs=1e-12)
 
 
+@settings(deadline=None, max_examples=60)
 @given(
     st.integers(0, 2**32 - 1),
     st.integers(3, 6),
@@ -87,6 +89,7 @@ def test_areas_of_one_class_against_the_rest_are_those_of_scikit_learn(
     assert ours == pytest.approx(expected, abs=1e-12)
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.integers(0, 2**32 - 1), st.booleans())
 def test_the_precision_recall_area_of_two_classes_is_the_trapezoids_of_scikit_learns_curve(
     seed: int, is_weighted: bool
@@ -106,6 +109,7 @@ def test_the_precision_recall_area_of_two_classes_is_the_trapezoids_of_scikit_le
     assert ours["gain_capture"] == pytest.approx(2 * ours["roc_auc"] - 1, abs=1e-12)
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.integers(0, 2**32 - 1))
 def test_the_second_level_as_event_is_the_first_of_the_levels_turned_round(seed: int) -> None:
     truth, prob, weight = drawn(seed, 30, 2)
@@ -200,6 +204,7 @@ def test_curves_without_rows_of_the_event_have_no_area() -> None:
     }
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.integers(0, 2**32 - 1), st.integers(2, 4), st.sampled_from([None, *AVERAGES]))
 def test_counts_of_rows_are_rows_that_often(seed: int, k: int, estimator: Estimator | None) -> None:
     truth, prob, _ = drawn(seed, 12, k)
@@ -226,6 +231,7 @@ def test_counts_of_rows_are_rows_that_often(seed: int, k: int, estimator: Estima
         assert ours == pytest.approx(repeated, abs=1e-12)
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.integers(0, 2**32 - 1), st.booleans())
 def test_counts_of_numbers_are_rows_that_often(seed: int, is_weighted: bool) -> None:
     draw = np.random.default_rng(seed)
