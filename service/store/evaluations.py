@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
-from sqlalchemy import delete, func, insert, select, true
+from sqlalchemy import ColumnElement, delete, func, insert, select, true
 
 from service.domain.errors import NotFound
 from service.domain.evaluations import Evaluation
@@ -26,7 +26,7 @@ def of_jobs(
 
     Of each job the latest `SHOWN`; a spec asks for no more. `page` has all of them.
     """
-    chosen = [EvaluationRow.job_id.in_(list(job_ids))]
+    chosen: list[ColumnElement[bool]] = [EvaluationRow.job_id.in_(list(job_ids))]
     if requested_only:
         chosen.append(EvaluationRow.requested == true())
     from_the_end = func.row_number().over(
