@@ -100,6 +100,8 @@ def test_what_takes_long_is_known_before() -> None:
     size = {"n_parameters": 21_850, "n_columns": 717, "n_outputs": 10}
     scored = Scored(dataset="t", dataset_sha256="")
     assert work(scored, 10_000, **size) <= QUICK
+    # A small network, and more probabilities than the API's process should hold.
+    assert work(scored, 1_000_000, n_parameters=50, n_columns=5, n_outputs=3) > QUICK
     assert work(scored, 100_000, **size) > QUICK
     assert work(scored.model_copy(update={"bootstrap": Bootstrap()}), 10_000, **size) > QUICK
     explained = Explained(metric="accuracy", times=1, rows=100, seed=1, limit=1)

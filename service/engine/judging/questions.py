@@ -16,6 +16,8 @@ from service.engine.plots.canvas import PictureFormat
 QUICK = 300_000_000
 # What a step of a bootstrap costs, in those.
 _RESAMPLED = 30
+# What a probability costs that is held: a million of them are a few arrays of 8 MB.
+_SORTED = 300
 
 
 class Scored(Value):
@@ -86,7 +88,7 @@ Question = Annotated[
 
 def work(asked: Question, n_rows: int, n_parameters: int, n_columns: int, n_outputs: int) -> int:
     """Return about how many steps of arithmetic an answer takes."""
-    once = n_rows * (n_parameters + n_columns)
+    once = n_rows * (n_parameters + n_columns + _SORTED * n_outputs)
     match asked:
         case Scored(bootstrap=None) | Curved() | WorstAsked():
             return once
