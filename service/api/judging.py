@@ -198,7 +198,8 @@ def refuse_too_many(times: int, dataset: Dataset, model: RegisteredModel, *loc: 
     Raises:
         InvalidSpec: fewer resamples would do.
     """
-    cells = max(dataset.n_rows * len(model.levels or model.outcome), 1)
+    outputs = len(model.levels or model.outcome)
+    cells = max(dataset.n_rows, outputs) * outputs
     most = MAX_RESAMPLED // cells
     if times <= most:
         return

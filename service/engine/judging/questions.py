@@ -18,6 +18,8 @@ QUICK = 300_000_000
 _RESAMPLED = 30
 # What a probability costs that is held: a million of them are a few arrays of 8 MB.
 _SORTED = 300
+# What a cell of the table of predicted and true classes costs.
+_TABLED = 30
 
 
 class Scored(Value):
@@ -88,14 +90,15 @@ Question = Annotated[
 
 def work(asked: Question, n_rows: int, n_parameters: int, n_columns: int, n_outputs: int) -> int:
     """Return about how many steps of arithmetic an answer takes."""
-    once = n_rows * (n_parameters + n_columns + _SORTED * n_outputs)
+    once = n_rows * (n_parameters + n_columns + _SORTED * n_outputs) + _TABLED * n_outputs**2
+    resampled = _RESAMPLED * max(n_rows, n_outputs) * n_outputs
     match asked:
         case Scored(bootstrap=None) | Curved() | WorstAsked():
             return once
         case Scored(bootstrap=Bootstrap(times=times)):
-            return once + _RESAMPLED * times * n_rows * n_outputs
+            return once + times * resampled
         case Compared():
-            return 2 * (once + _RESAMPLED * asked.bootstrap.times * n_rows * n_outputs)
+            return 2 * (once + asked.bootstrap.times * resampled)
         case Explained():
             return min(n_rows, asked.rows) * n_parameters * asked.times * n_columns
     raise AssertionError(f"Expected a question. Received {asked}.")

@@ -25,6 +25,13 @@ from service.engine.metrics.registry import metric_names, refuse_estimator
 from service.engine.metrics.resampling import intervals
 from service.engine.metrics.scoring import Judged, judged, scores_of
 
+# Levels of a confusion that is told: a million counts.
+MAX_CONFUSED = 1000
+_NO_CONFUSION = ScoreWarning(
+    metric=None,
+    code="no_confusion",
+    message=f"There are more than {MAX_CONFUSED:,} classes: their confusion is left out.",
+)
 _NO_BASELINE = ScoreWarning(
     metric=None,
     code="no_baseline",
@@ -79,8 +86,8 @@ def evaluate(
 
     The baseline's metric is accuracy for classification and rmse for regression (the mean over
     several outcomes). `n` counts the rows that have a truth. Confusion counts are rows, whatever
-    they weigh; the scores by class are weighted. With an estimate that is missing or infinite there
-    is no confusion and no score.
+    they weigh, of at most `MAX_CONFUSED` classes; the scores by class are weighted. With an
+    estimate that is missing or infinite there is no confusion and no score.
 
     Args:
         id: the evaluation's id.
@@ -109,6 +116,12 @@ def evaluate(
     found = scores_of(rows, chosen, levels, mode)
     shows_classes = mode == "classification" and rows.is_finite
     data = rows.classified(levels or ()) if shows_classes else None
+    warnings = list(found.warnings)
+    if constant is None:
+        warnings.append(_NO_BASELINE)
+    fits = data is not None and len(data.levels) <= MAX_CONFUSED
+    if data is not None and not fits:
+        warnings.append(_NO_CONFUSION)
     return Evaluation(
         id=id,
         dataset=dataset,
@@ -116,9 +129,9 @@ def evaluate(
         n=len(rows.truth),
         metrics=found.values,
         baseline=_baseline(rows, mode, constant),
-        confusion=None if data is None else confusion(data),
+        confusion=confusion(data) if data is not None and fits else None,
         by_class=None if data is None else by_class(data),
-        warnings=(*found.warnings, *(() if constant is not None else (_NO_BASELINE,))),
+        warnings=tuple(warnings),
         estimator=estimator,
         event_level=event_level,
         bootstrap=bootstrap,

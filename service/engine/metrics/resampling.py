@@ -19,13 +19,14 @@ from service.engine.metrics.scoring import Judged, computed
 _HELD = 2_000_000
 
 
-def resamples(n: int, times: int, seed: int) -> Iterator[Floats]:
+def resamples(n: int, times: int, seed: int, cells: int = 0) -> Iterator[Floats]:
     """Yield how often each of `n` rows is in resamples of `n` rows, (some, n), `times` in all.
 
-    The same seed gives the same resamples, in whatever portions they come.
+    The same seed gives the same resamples, in whatever portions they come: each takes as much as
+    `n` or `cells` numbers.
     """
     draw = np.random.default_rng(seed)
-    portion = max(1, _HELD // max(n, 1))
+    portion = max(1, _HELD // max(n, cells, 1))
     for start in range(0, times, portion):
         size = min(portion, times - start)
         rows = draw.integers(0, n, (size, n)) if n else np.empty((size, 0), dtype=np.int64)
@@ -56,7 +57,9 @@ def replicates(
     if bootstrap.seed is None:
         raise ValueError("Expected a bootstrap with its seed. Received one without.")
     found: list[dict[str, list[Floats]]] = [{name: [] for name in names} for _ in models]
-    for counts in resamples(len(models[0].truth), bootstrap.times, bootstrap.seed):
+    # A resample of classes has its own confusion table.
+    cells = len(levels or ()) ** 2
+    for counts in resamples(len(models[0].truth), bootstrap.times, bootstrap.seed, cells):
         for rows, scores in zip(models, found, strict=True):
             if not rows.is_finite:
                 continue

@@ -24,6 +24,8 @@ def test_a_seed_is_the_same_resamples_in_whatever_portions(
     assert len(portions) == 8
     np.testing.assert_array_equal(np.concatenate(portions), whole)
     assert (whole.sum(axis=1) == 37).all()
+    # A confusion table of each is held too.
+    assert len(list(resamples(37, 50, 3, cells=37 * 7))) == 50
     assert not np.array_equal(np.concatenate(list(resamples(37, 50, 4))), whole)
 
 
