@@ -128,7 +128,9 @@ async def compare_models(
     ],
     metrics: Annotated[
         list[str] | None,
-        Query(max_length=64, description="Repeat it for each. Default: as for tune."),
+        Query(
+            max_length=64, description="Repeat it for each, or with commas. Default: as for tune."
+        ),
     ] = None,
     estimator: Estimator | None = None,
     event_level: EventLevel | None = None,
@@ -139,7 +141,7 @@ async def compare_models(
     """Two models on the same rows: scores, differences, and intervals from a paired bootstrap."""
     mode = mode_of(asker.model)
     with placed("query"):
-        names = metric_names(metrics, mode, "metrics")
+        names = metric_names(_split(metrics), mode, "metrics")
         refuse_estimator(names, mode, estimator, event_level or "first")
     second = _comparable(database, asker.model, other)
     refuse_too_many(2 * times, asker.dataset, asker.model, "query", "times")
@@ -233,6 +235,12 @@ async def plot_worst_rows(
         fmt=extension,
     )
     return await asker.picture(asked, extension)
+
+
+def _split(names: list[str] | None) -> list[str] | None:
+    if names is None:
+        return None
+    return [part.strip() for each in names for part in each.split(",")]
 
 
 def _comparable(database: DatabaseOf, model: RegisteredModel, ref: str) -> RegisteredModel:

@@ -153,6 +153,8 @@ def test_two_models_are_compared_on_the_same_rows(
     assert (accuracy["metric"], area["metric"]) == ("accuracy", "roc_auc")
     assert accuracy["difference"] == pytest.approx(accuracy["model"] - accuracy["with"])
     assert accuracy["low"] <= accuracy["difference"] <= accuracy["high"]
+    commas = client.get(f"{path}/compare?with={second['id']}&metrics=accuracy,%20roc_auc")
+    assert commas.json() == found
     itself = client.get(f"{path}/compare?with={model['id']}&times=20").json()
     assert {row["difference"] for row in itself["data"]} == {0}
     assert {row["better"] for row in itself["data"]} == {None}
