@@ -110,6 +110,8 @@ class Predictor:
         self.constant = artifact.constant
         self.case_weights = artifact.spec.case_weights
         self.inputs = _inputs(artifact)
+        self.warnings = tuple(each.message for each in artifact.recipe.warnings)
+        self.versions = artifact.versions
         self._recipe = artifact.recipe
         self._activation = network.activation
         self._output_activation = network.output_activation
