@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -76,15 +77,16 @@ class _Folded(NamedTuple):
 
 
 class FirstLayer(NamedTuple):
-    """The sums of the first layer before its activation, `sums = x @ kernel + bias`, float32.
+    """The sums of the first layer before its activation, `sums = x @ kernel + constant`, float32.
 
-    `x` are the raw columns that the model reads, (rows, columns), less a constant each.
+    `x` is (rows, columns) and `places` are the columns of it that one raw column alone decides, by
+    name; a raw column that others have a say in is not among them.
     """
 
-    columns: tuple[str, ...]
     x: Matrix
     kernel: Matrix
     sums: Matrix
+    places: Mapping[str, list[int]]
 
 
 class Predictor:
@@ -145,18 +147,25 @@ class Predictor:
             raw[rows] = forward(x, weights, self._activation, self._output_activation)
         return Output(raw=raw, levels=self.levels, outcomes=self.outcomes)
 
-    def first_layer(self, source: ColumnSource) -> FirstLayer | None:
-        """Return the first layer's sums for each row; None when the recipe is not affine.
+    @property
+    def widest(self) -> int:
+        """The units of the widest layer."""
+        return max(len(bias) for bias in self._weights[1::2])
+
+    def first_layer(self, source: ColumnSource) -> FirstLayer:
+        """Return the first layer's sums for each row, and which raw column is where in them.
 
         Raises:
             InvalidData, MissingValues: as `predict`.
         """
-        if self._folded is None:
-            return None
         self.inputs.check(source.types)
-        folded = self._folded
-        x = _centred(folded, source, slice(0, source.n_rows))
-        return FirstLayer(folded.columns, x, folded.kernel, x @ folded.kernel + folded.bias)
+        if self._folded is not None:
+            folded = self._folded
+            x = _centred(folded, source, slice(0, source.n_rows))
+            places = {name: [place] for place, name in enumerate(folded.columns)}
+            return FirstLayer(x, folded.kernel, x @ folded.kernel + folded.bias, places)
+        x, (kernel, bias) = bake(self._recipe, source), self._weights[:2]
+        return FirstLayer(x, kernel, x @ kernel + bias, _alone(self._recipe))
 
     def outputs_of(self, sums: Matrix) -> Matrix:
         """Return the network's output for sums of its first layer, float32 (rows, outputs)."""
@@ -180,6 +189,19 @@ def _inputs(artifact: Artifact) -> InputColumns:
     ]
     new_levels = frozenset(artifact.recipe.takes_new_levels)
     return InputColumns(columns=tuple(columns), na=artifact.na, open=new_levels)
+
+
+def _alone(recipe: FittedRecipe) -> dict[str, list[int]]:
+    """Return the outputs of each raw column that shares none of them with another column."""
+    places: dict[str, list[int]] = {name: [] for name in recipe.required}
+    shared: set[str] = set()
+    for place, output in enumerate(recipe.outputs):
+        origins = recipe.origins(output)
+        for name in origins:
+            places[name].append(place)
+        if len(origins) > 1:
+            shared.update(origins)
+    return {name: found for name, found in places.items() if name not in shared}
 
 
 def _folded(recipe: FittedRecipe, kernel: Matrix, bias: Matrix) -> _Folded | None:

@@ -17,8 +17,8 @@ from service.engine.metrics.scoring import Judged, computed
 from service.engine.predictor import Predictor
 from service.engine.recipe import ColumnSource
 
-# Outputs of the first layer that are held at once: 32 MB as float32.
-_HELD = 8_000_000
+# Units of a layer that are held at once: 16 MB as float32.
+_HELD = 4_000_000
 
 
 class Importance(NamedTuple):
@@ -53,8 +53,9 @@ def importances(
     others can stand in for looks unimportant. The same shuffles are used for every column, so that
     a column's importance does not depend on which others there are.
 
-    Where the recipe is affine in a column, shuffling it moves the first layer's sums by
-    `(shuffled - x) kernel[column]`, and no other product is needed; else rows are baked again.
+    Where no other raw column has a say in what the recipe makes of a column, shuffling it moves the
+    first layer's sums by `(shuffled - baked) @ kernel[its places]`, one product for all shuffles;
+    else, as after `pca`, rows are baked again.
 
     Args:
         predictor: the model.
@@ -101,19 +102,19 @@ def _shuffled(
 ) -> Iterator[tuple[str, list[Matrix]]]:
     """Yield each column's name and the network's outputs for each shuffle of it."""
     first = predictor.first_layer(source)
-    if first is None:
-        for name in predictor.inputs.names:
-            yield name, [predictor.predict(Shuffled(source, name, o)).raw for o in orders]
-        return
     n, units = first.sums.shape
-    together = max(1, _HELD // max(n * units * len(orders), 1))
-    names = first.columns
-    for start in range(0, len(names), together):
-        stop = min(start + together, len(names))
-        x, kernel = first.x[:, start:stop].T, first.kernel[start:stop]
-        # (columns, shuffles, rows): what each row's value changes by.
-        change = np.stack([x[:, order] - x for order in orders], axis=1)
-        sums = first.sums + change[..., np.newaxis] * kernel[:, np.newaxis, np.newaxis, :]
-        raw = predictor.outputs_of(sums.astype(np.float32, copy=False).reshape(-1, units))
-        raw = raw.reshape(stop - start, len(orders), n, -1)
-        yield from ((name, list(part)) for name, part in zip(names[start:stop], raw, strict=True))
+    together = max(1, _HELD // max(n * predictor.widest, 1))
+    for name in predictor.inputs.names:
+        places = first.places.get(name)
+        if places is None:
+            yield name, [predictor.predict(Shuffled(source, name, order)).raw for order in orders]
+            continue
+        x, kernel = first.x[:, places], first.kernel[places]
+        outputs: list[Matrix] = []
+        for start in range(0, len(orders), together):
+            some = orders[start : start + together]
+            change = np.concatenate([x[order] - x for order in some]) @ kernel
+            sums = first.sums + change.reshape(len(some), n, units)
+            raw = predictor.outputs_of(sums.reshape(-1, units))
+            outputs.extend(raw.reshape(len(some), n, -1))
+        yield name, outputs

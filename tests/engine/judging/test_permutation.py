@@ -11,8 +11,11 @@ import pytest
 
 from service.domain.datasets import Column
 from service.domain.network import Network
+from service.engine.judging import permutation
 from service.engine.judging.permutation import importances
+from service.engine.judging.picked_rows import Shuffled
 from service.engine.judging.worst_rows import worst_classified, worst_measured
+from service.engine.metrics import score
 from service.engine.metrics.scoring import judged
 from service.engine.predictor import Predictor
 from service.engine.recipe import Category, MemoryColumns, prep
@@ -21,24 +24,40 @@ from tests.engine.judging.judged_models import LEVELS, table
 
 # The same normalisation, told in a way that is not folded into the kernel.
 BAKED: Sequence[Any] = (*NORMALIZE, {"step": "impute_mean"})
+# Every output is of all columns.
+MIXED: Sequence[Any] = (*NORMALIZE, {"step": "pca", "num_comp": 3})
 
 
+@pytest.mark.parametrize("steps", [NORMALIZE, BAKED, MIXED])
 @pytest.mark.parametrize("metric", ["accuracy", "mn_log_loss", "roc_auc"])
-def test_a_sum_that_is_moved_gives_what_baking_again_gives(metric: str) -> None:
+def test_every_way_says_what_predicting_shuffled_rows_says(
+    metric: str, steps: Sequence[Any]
+) -> None:
     predictors, source = table(80, 6)
-    short = Predictor(fitted_model(predictors))
-    long = Predictor(fitted_model(predictors, steps=BAKED))
-    assert short.first_layer(source) is not None
-    assert long.first_layer(source) is None
-    quick = importances(short, source, metric, times=3)
-    slow = importances(long, source, metric, times=3)
-    assert quick.score == pytest.approx(slow.score, abs=1e-6)
-    by_name = {each.column: each for each in slow.columns}
-    assert set(by_name) == {each.column for each in quick.columns} == {f"x{i}" for i in range(1, 6)}
-    for each in quick.columns:
+    predictor = Predictor(fitted_model(predictors, steps=steps))
+    alone = set(predictor.first_layer(source).places)
+    assert alone == (set() if steps is MIXED else {f"x{place}" for place in range(1, 6)})
+    found = importances(predictor, source, metric, times=3, rows=80, seed=5)
+    draw = np.random.default_rng(5)
+    draw.permutation(80)
+    orders = [draw.permutation(80) for _ in range(3)]
+    truth = source.codes("y")
+
+    def score_of(rows: Any) -> float:
+        value = score([metric], truth, predictor.predict(rows).raw, LEVELS, "classification")
+        assert value[metric] is not None
+        return float(value[metric] or 0)
+
+    whole = score_of(source)
+    assert found.score == pytest.approx(whole, abs=1e-6)
+    assert {each.column for each in found.columns} == {f"x{place}" for place in range(1, 6)}
+    sign = 1 if metric == "mn_log_loss" else -1
+    for each in found.columns:
+        worse = [sign * (score_of(Shuffled(source, each.column, o)) - whole) for o in orders]
         # Probabilities of float32, each rounded otherwise: a row that is nearly tied may turn.
         near = 1e-4 if metric != "accuracy" else 1 / 80
-        assert each.importance == pytest.approx(by_name[each.column].importance, abs=near)
+        assert each.importance == pytest.approx(np.mean(worse), abs=near)
+        assert each.std_err == pytest.approx(np.std(worse, ddof=1) / np.sqrt(3), abs=near)
 
 
 def test_the_column_that_decides_is_found_and_the_one_that_does_not_is_0() -> None:
@@ -70,6 +89,18 @@ def test_a_seed_decides_rows_and_shuffles() -> None:
     assert importances(predictor, source, "mn_log_loss", rows=40, seed=4) != first
     once = importances(predictor, source, "mn_log_loss", times=1)
     assert all(np.isnan(each.std_err) for each in once.columns)
+
+
+def test_shuffles_in_portions_say_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    predictors, source = table(90)
+    predictor = Predictor(fitted_model(predictors, hidden=(5, 9)))
+    assert predictor.widest == 9
+    whole = importances(predictor, source, "mn_log_loss", times=5)
+    monkeypatch.setattr(permutation, "_HELD", 90 * 9 * 2)
+    portions = importances(predictor, source, "mn_log_loss", times=5)
+    for each, same in zip(whole.columns, portions.columns, strict=True):
+        # A product of another shape may add in another order: float32 rounding.
+        assert each.importance == pytest.approx(same.importance, abs=1e-6)
 
 
 def test_categories_are_shuffled_too() -> None:
