@@ -48,6 +48,25 @@ def test_a_reference_that_means_nothing_is_not_found(database: Database, ref: st
     samples.train(database, name="m")
     with database.read() as s, pytest.raises(NotFound):
         models.get(s, ref)
+    with database.read() as s, pytest.raises(NotFound):
+        models.served(s, ref)
+
+
+def test_what_serves_a_model_finds_the_same_one_by_every_name_that_it_has(
+    database: Database,
+) -> None:
+    made = [samples.train(database, name="m") for _ in range(11)]
+    nameless = samples.train(database)
+    with database.write() as s:
+        aliases.put(s, "champion", "m@3")
+    for ref in ("m", "m@2", "champion", made[4].id, nameless.id, nameless.job_id):
+        with database.read() as s:
+            found, whole = models.served(s, ref), models.get(s, ref)
+        assert found.model_dump() == whole.model_dump(include=set(type(found).model_fields))
+    with database.write() as s:
+        aliases.put(s, "champion", "m@7")
+    with database.read() as s:
+        assert models.served(s, "champion").id == made[6].id
 
 
 def test_an_unknown_name_is_answered_with_the_nearest(database: Database) -> None:
