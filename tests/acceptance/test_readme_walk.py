@@ -52,11 +52,18 @@ def test_the_curl_lines_work_as_printed(
     best = json.loads((folder / "best.json").read_text())["data"]
     assert sorted(row["trial"] for row in best) == [1, 2, 3, 4]
     assert best[0]["mean"] > 0.8
+    evaluation = json.loads((folder / "evaluation.json").read_text())
+    interval = evaluation["intervals"]["accuracy"]
+    assert interval["low"] < evaluation["metrics"]["accuracy"] < interval["high"]
+    assert '"image":"/v1/datasets/' in done.stdout
+    (compared,) = json.loads((folder / "comparison.json").read_text())["data"]
+    assert compared["low"] <= compared["difference"] <= compared["high"]
     assert "event: trial" in (folder / "tune-events.txt").read_text()
     predictions = (folder / "predictions.csv").read_text().splitlines()
     assert predictions[0].startswith(".pred_class,.pred_0,")
     assert len(predictions) - 1 == 360
     compile((folder / "fit.py").read_text(), "fit.py", "exec")
-    for name in ("digit.png", "history.png", "tune.png"):
+    pictures = ("confusion", "roc", "calibration", "importance", "worst")
+    for name in ("digit.png", "history.png", "tune.png", *(f"{name}.png" for name in pictures)):
         assert (folder / name).read_bytes().startswith(b"\x89PNG")
     assert "<svg" in (folder / "bar.svg").read_text()
