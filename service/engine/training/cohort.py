@@ -70,6 +70,11 @@ class Cohort:
         """How each member has ended, None for one that trains."""
         return tuple(state.ending for state in self._states)
 
+    @property
+    def epochs_done(self) -> int:
+        """How many epochs the members that train have done."""
+        return max(state.epoch for state in self._states)
+
     def seconds_saved_by_repacking(self) -> float:
         """Return what a cohort of those that still train would save until its end, at most.
 
@@ -88,7 +93,7 @@ class Cohort:
     def epoch(self) -> tuple[EpochRecord, ...]:
         """Train and validate one epoch; return the records of the members that trained in it."""
         started = time.perf_counter()
-        epoch = max(state.epoch for state in self._states) + 1
+        epoch = self.epochs_done + 1
         trains = [state.ending is None for state in self._states]
         active = np.array(trains, np.float32)
         rates = np.array([member.learn_rate for member in self.members], np.float32) * active

@@ -63,7 +63,8 @@ def fit(
         One outcome a fit, in order.
 
     Raises:
-        ValueError: the fits do not share what the fits of a cohort share.
+        ValueError: the fits do not share what the fits of a cohort share, or would be paused
+            without a place for the checkpoint.
         MissingValues: a missing or infinite value would reach the network. This and what follows
             is the outcome's `error` instead where the fits leave no artifact.
         NoPredictors: the recipe leaves no predictor in the rows that train.
@@ -72,6 +73,8 @@ def fit(
     first = task.fits[0]
     if any(_shared(each) != _shared(first) for each in task.fits):
         raise ValueError("Expected fits that a plan puts into one cohort. Received others.")
+    if task.until is not None and task.checkpoints is None:
+        raise ValueError("Expected a folder of checkpoints with `until`. Received none.")
     identity = _identity(task, environment)
     found = checkpoint.newest(task.checkpoints, identity) if task.checkpoints else None
     try:
@@ -107,6 +110,7 @@ def fit(
         states=found.states if found is not None else None,
         on_ended=ended,
         keep=_keeper(task, identity, on_kept),
+        until=task.until,
     )
     return tuple(outcomes[place] for place in range(len(task.fits)))
 
@@ -150,7 +154,7 @@ def _outcome(
     )
     lives = trained.ending not in ("diverged", "cancelled")
     fitted = assessed = None
-    if lives and task.staging is not None:
+    if lives and task.staging is not None and trained.ending != "paused":
         fitted = finish(task, environment, prepared, trained.weights, table_of)
     if lives and task.fold is not None:
         assessed = assess(task, prepared, trained.weights)

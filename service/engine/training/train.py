@@ -36,6 +36,7 @@ def train(
     states: Sequence[MemberState] | None = None,
     on_ended: Callable[[int, Trained], None] = lambda _place, _trained: None,
     keep: Callable[[tuple[MemberState, ...]], object] | None = None,
+    until: int | None = None,
 ) -> tuple[Trained, ...]:
     """Train fits that share rows, shuffle seed and objective as one program.
 
@@ -48,19 +49,22 @@ def train(
         on_epoch: told after each epoch the records of the members that trained in it; `trial` is
             the member's 1-based place.
         should_stop: asked after each epoch; True ends the training ("cancelled").
-        max_seconds: training ends at the first epoch's end after so many seconds ("max_seconds").
+        max_seconds: training ends at the first epoch's end after so many seconds ("max_seconds");
+            those of the epochs that `states` hold are counted.
         states: where an interrupted training stood, as `keep` was given it; goes on from there to
             the same bits. Default: the beginning.
         on_ended: told a member's 0-based place and its result as soon as it has ended, once each.
         keep: given the members' states to make durable, as often as costs 3 % of the time; and
-            once more when the training is stopped from outside.
+            once more when the training is stopped from outside, or paused.
+        until: the epoch after which members that have not ended are paused ("paused"); whoever
+            stands there already, or further, trains nothing. Default: no pause.
 
     Returns:
         One result a member, in order. Weights of a member that diverged hold NaN.
     """
     everyone = list(states or (initial_state(each, objective.optimizer) for each in members))
     data = on_device(backend.load(), rows, validation, objective.batch_size)
-    deadline = None if max_seconds is None else time.monotonic() + max_seconds
+    deadline = None if max_seconds is None else time.monotonic() + max_seconds - _spent(everyone)
     keeper = _Keeper(keep)
     results: dict[int, Trained] = {}
 
@@ -71,6 +75,8 @@ def train(
                 results[place] = found
                 on_ended(place, found)
 
+    if until is not None:
+        everyone = [_ended(each, "paused") if each.epoch >= until else each for each in everyone]
     tell_ended()
     while active := [place for place, state in enumerate(everyone) if state.ending is None]:
         cohort = Cohort(
@@ -92,15 +98,26 @@ def train(
                 ended = "cancelled"
             elif deadline is not None and time.monotonic() > deadline:
                 ended = "max_seconds"
+            elif until is not None and cohort.epochs_done >= until:
+                ended = "paused"
             else:
                 keeper.when_due(merged)
         everyone = merged()
-        if ended == "cancelled" and any(state.ending is None for state in everyone):
+        if ended in ("cancelled", "paused") and any(state.ending is None for state in everyone):
             keeper.now(everyone)
         if ended is not None:
-            everyone = [replace(state, ending=state.ending or ended) for state in everyone]
+            everyone = [_ended(state, ended) for state in everyone]
             tell_ended()
     return tuple(results[place] for place in range(len(members)))
+
+
+def _ended(state: MemberState, ending: Ending) -> MemberState:
+    return replace(state, ending=state.ending or ending)
+
+
+def _spent(states: Sequence[MemberState]) -> float:
+    """Return the seconds of the epochs that some states hold."""
+    return max(sum(record.seconds for record in state.history) for state in states)
 
 
 def _merged(
