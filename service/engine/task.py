@@ -78,11 +78,20 @@ class CohortTask:
     keeps nothing. `until` is the epoch after which fits that have not ended are paused, None for
     no pause: they are assessed as they then stand, and leave a checkpoint from which any of them
     go on to the bits that they have without a pause.
+
+    `idle` are the 0-based places of fits that train no more and are told nothing of. They keep
+    their place in the compiled program as long as another one would cost more than it saves.
     """
 
     fits: tuple[FitTask, ...]
     checkpoints: Path | None = None
     until: int | None = None
+    idle: frozenset[int] = frozenset()
+
+    @property
+    def training(self) -> tuple[int, ...]:
+        """The places of the fits that are not idle."""
+        return tuple(place for place in range(len(self.fits)) if place not in self.idle)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -103,30 +103,31 @@ class TuneAttempt:
 
         Returns the results of what is paused, as it stands; None when it was stopped.
         """
-        waiting = [
+        cohorts = [
             (number, [self._fits.trained[place] for place in cohort.fits])
             for number, cohort in enumerate(plan.cohorts)
         ]
-        left = [
-            (number, [each for each in own if each.key not in self._results])
-            for number, own in waiting
+        # What a race stopped keeps its place: the program that is compiled has one for it.
+        self._cohorts = [
+            (number, [each for each in own if self._fits.rungs or each.key not in self._results])
+            for number, own in cohorts
+            if any(each.key not in self._results for each in own)
         ]
-        self._cohorts = [(number, own) for number, own in left if own]
-        count = sum(len(own) for _, own in self._cohorts)
-        line = (
-            f"trains {count} fits in {len(self._cohorts)} cohorts"
-            + ("" if until is None else f" to epoch {until}")
-            + f"; {len(self._results)} had ended"
-        )
-        self._carrying.write(claims.log, [line])
         tasks = [
             CohortTask(
                 fits=tuple(each.task for each in own),
                 checkpoints=self._carrying.checkpoints / f"{number:04d}",
                 until=until,
+                idle=frozenset(at for at, each in enumerate(own) if each.key in self._results),
             )
             for number, own in self._cohorts
         ]
+        line = (
+            f"trains {sum(len(each.training) for each in tasks)} fits in {len(tasks)} cohorts"
+            + ("" if until is None else f" to epoch {until}")
+            + f"; {len(self._results)} had ended"
+        )
+        self._carrying.write(claims.log, [line])
         outcomes = spread(
             tasks,
             executors,
@@ -136,9 +137,9 @@ class TuneAttempt:
             self._ended,
         )
         ended = [
-            result_of(fit, outcome)
-            for (_, own), told in zip(self._cohorts, outcomes, strict=True)
-            for fit, outcome in zip(own, told, strict=True)
+            result_of(own[at], outcome)
+            for (_, own), task, told in zip(self._cohorts, tasks, outcomes, strict=True)
+            for at, outcome in zip(task.training, told, strict=True)
         ]
         if any(each.ending == "cancelled" for each in ended):
             return None

@@ -49,6 +49,9 @@ def test_the_curl_lines_work_as_printed(
     assert sorted(row["trial"] for row in best) == [1, 2, 3, 4]
     assert best[0]["mean"] > 0.8
     assert "event: trial" in (folder / "tune-events.txt").read_text()
+    raced = json.loads((folder / "raced.json").read_text())["data"]
+    assert sorted(row.get("pruned_at", 18) for row in raced) == [2] * 6 + [6] * 2 + [18]
+    assert "pruned_at" not in raced[0]
     for name in ("digit.png", "history.png", "tune.png"):
         assert (folder / name).read_bytes().startswith(b"\x89PNG")
     assert "<svg" in (folder / "bar.svg").read_text()

@@ -51,7 +51,8 @@ class NotingExecutor(ProcessExecutor):
         on_kept: OnKept = lambda _: None,
         on_ended: OnEnded = lambda _place, _outcome: None,
     ) -> tuple[FitOutcome, ...]:
-        self.asked.append([(each.trial, each.fold_number) for each in task.fits])
+        trained = [task.fits[place] for place in task.training]
+        self.asked.append([(each.trial, each.fold_number) for each in trained])
 
         def told(records: tuple[EpochRecord, ...]) -> None:
             self.told += [(each.trial, each.fold, each.epoch) for each in records]

@@ -60,7 +60,7 @@ def fit(
             others of the cohort may still train.
 
     Returns:
-        One outcome a fit, in order.
+        One outcome a fit that is not idle, in order.
 
     Raises:
         ValueError: the fits do not share what the fits of a cohort share, or would be paused
@@ -85,7 +85,8 @@ def fit(
         return _failed(task, error, on_ended)
     told = partial(_numbered, task.fits)
     if found is not None:
-        on_epoch(told(chain.from_iterable(state.history for state in found.states)))
+        history = chain.from_iterable(state.history for state in found.states)
+        on_epoch(_numbered([task.fits[place] for place in task.training], history))
     table_of = cache(lambda path: held(Table.open(path)))
     outcomes: dict[int, FitOutcome] = {}
 
@@ -111,8 +112,9 @@ def fit(
         on_ended=ended,
         keep=_keeper(task, identity, on_kept),
         until=task.until,
+        idle=task.idle,
     )
-    return tuple(outcomes[place] for place in range(len(task.fits)))
+    return tuple(outcomes[place] for place in task.training)
 
 
 def _failed(
@@ -128,9 +130,9 @@ def _failed(
         bit_exact=True,
         log=(),
     )
-    for place in range(len(task.fits)):
+    for place in task.training:
         on_ended(place, outcome)
-    return (outcome,) * len(task.fits)
+    return (outcome,) * len(task.training)
 
 
 def _outcome(
@@ -203,7 +205,7 @@ def _identity(task: CohortTask, environment: Environment) -> checkpoint.Identity
         fits=tuple(
             f"{each.trial}.{each.fold_number}."
             + hashlib.sha256(each.spec.model_dump_json().encode()).hexdigest()
-            for each in task.fits
+            for each in (task.fits[place] for place in task.training)
         ),
         environment={"device": environment.device, **environment.versions},
     )

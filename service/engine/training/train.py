@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -37,6 +37,7 @@ def train(
     on_ended: Callable[[int, Trained], None] = lambda _place, _trained: None,
     keep: Callable[[tuple[MemberState, ...]], object] | None = None,
     until: int | None = None,
+    idle: Collection[int] = (),
 ) -> tuple[Trained, ...]:
     """Train fits that share rows, shuffle seed and objective as one program.
 
@@ -58,11 +59,20 @@ def train(
             once more when the training is stopped from outside, or paused.
         until: the epoch after which members that have not ended are paused ("paused"); whoever
             stands there already, or further, trains nothing. Default: no pause.
+        idle: places of members that only keep their place in the program, as long as a smaller one
+            would cost more than it saves; they have no state to keep, and no result.
 
     Returns:
-        One result a member, in order. Weights of a member that diverged hold NaN.
+        One result a member that is not idle, in order. Weights of a member that diverged hold NaN.
     """
-    everyone = list(states or (initial_state(each, objective.optimizer) for each in members))
+    training = [place for place in range(len(members)) if place not in idle]
+    begun = {} if states is None else dict(zip(training, states, strict=True))
+    everyone = [
+        begun.get(place) or initial_state(member, objective.optimizer)
+        for place, member in enumerate(members)
+    ]
+    for place in idle:
+        everyone[place] = replace(everyone[place], ending="paused")
     data = on_device(backend.load(), rows, validation, objective.batch_size)
     deadline = None if max_seconds is None else time.monotonic() + max_seconds - _spent(everyone)
     keeper = _Keeper(keep)
@@ -70,28 +80,39 @@ def train(
 
     def tell_ended() -> None:
         for place, state in enumerate(everyone):
-            if state.ending is not None and place not in results:
+            if state.ending is not None and place not in results and place not in idle:
                 found = result_of(state, members[place], validates=validation is not None)
                 results[place] = found
                 on_ended(place, found)
 
+    def kept() -> list[MemberState]:
+        current = merged()
+        return [current[place] for place in training]
+
     if until is not None:
         everyone = [_ended(each, "paused") if each.epoch >= until else each for each in everyone]
     tell_ended()
-    while active := [place for place, state in enumerate(everyone) if state.ending is None]:
+    company = set(idle)
+    while any(state.ending is None for state in everyone):
+        packed = [
+            place
+            for place, state in enumerate(everyone)
+            if state.ending is None or place in company
+        ]
+        company = set()
         cohort = Cohort(
-            [members[place] for place in active],
-            [everyone[place] for place in active],
-            [place + 1 for place in active],
+            [members[place] for place in packed],
+            [everyone[place] for place in packed],
+            [place + 1 for place in packed],
             objective,
             shuffle_seed,
             data,
         )
-        merged = partial(_merged, everyone, active, cohort)
+        merged = partial(_merged, everyone, packed, cohort)
         ended: Ending | None = None
-        while ended is None and not _leaves(cohort):
+        while ended is None and not _leaves(cohort, until):
             on_epoch(cohort.epoch())
-            if len(results) + cohort.endings.count(None) < len(members):
+            if len(results) + cohort.endings.count(None) < len(training):
                 everyone = merged()
                 tell_ended()
             if should_stop():
@@ -101,14 +122,14 @@ def train(
             elif until is not None and cohort.epochs_done >= until:
                 ended = "paused"
             else:
-                keeper.when_due(merged)
+                keeper.when_due(kept)
         everyone = merged()
         if ended in ("cancelled", "paused") and any(state.ending is None for state in everyone):
-            keeper.now(everyone)
+            keeper.now(kept())
         if ended is not None:
             everyone = [_ended(state, ended) for state in everyone]
             tell_ended()
-    return tuple(results[place] for place in range(len(members)))
+    return tuple(results[place] for place in training)
 
 
 def _ended(state: MemberState, ending: Ending) -> MemberState:
@@ -127,11 +148,11 @@ def _merged(
     return [current.get(place, state) for place, state in enumerate(everyone)]
 
 
-def _leaves(cohort: Cohort) -> bool:
+def _leaves(cohort: Cohort, until: int | None) -> bool:
     """Tell whether to leave a cohort: all have ended, or the rest is cheaper in a smaller one."""
     if None not in cohort.endings:
         return True
-    saved = cohort.seconds_saved_by_repacking()
+    saved = cohort.seconds_saved_by_repacking(until)
     return saved > _REPACK_SECONDS
 
 

@@ -12,8 +12,9 @@ import pytest
 from service.domain.fit import EarlyStopping
 from service.domain.network import weights_sha256
 from service.engine.task import CohortTask, FitOutcome, FitTask, Fold
-from service.engine.training import checkpoint, runtime
+from service.engine.training import checkpoint, program, runtime
 from service.engine.training.fit import fit
+from service.engine.training.program import EpochProgram
 from service.engine.training.states import MemberState
 from service.engine.training.train import train
 from tests.executors.fits import table, task
@@ -48,12 +49,14 @@ def candidates(tmp_path: Path) -> list[FitTask]:
     return found
 
 
-def run(fits: list[FitTask], folder: Path | None = None, until: int | None = None) -> Any:
+def run(
+    fits: list[FitTask], folder: Path | None = None, until: int | None = None, idle: Any = ()
+) -> Any:
     """Return the outcomes and what was told: which epochs, and of which checkpoints."""
     epochs: list[tuple[int, int]] = []
     kept: list[int] = []
     outcomes = fit(
-        CohortTask(fits=tuple(fits), checkpoints=folder, until=until),
+        CohortTask(fits=tuple(fits), checkpoints=folder, until=until, idle=frozenset(idle)),
         runtime.environment(1),
         lambda records: epochs.extend((each.trial, each.epoch) for each in records),
         lambda: False,
@@ -82,6 +85,42 @@ def test_those_chosen_at_each_pause_end_with_the_bits_that_they_have_without_one
     assert endings(last) == [("completed", 9)] * 2
     assert second[1].assessed == whole[1].assessed
     assert [each.assessed for each in last] == [whole[0].assessed, whole[2].assessed]
+
+
+def test_those_that_are_idle_keep_a_place_in_the_program_and_change_nobody_s_bits(
+    candidates: list[FitTask], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    traced: list[int] = []
+
+    class Counting(EpochProgram):
+        def _train_epoch(self, *arguments: Any) -> Any:
+            traced.append(1)
+            return super()._train_epoch(*arguments)
+
+    whole, _, _ = run(candidates)
+    monkeypatch.setattr(program, "EpochProgram", Counting)
+    program._program.cache_clear()
+    folder = tmp_path / "kept"
+    run(candidates, folder, until=2)
+    second, told, _ = run(candidates, folder, until=5, idle=[0])
+    assert endings(second) == [("completed", 3), ("paused", 5), ("paused", 5)]
+    assert {trial for trial, _ in told} == {2, 3, 4}
+    last, told, _ = run(candidates, folder, idle=[0, 1, 3])
+    assert {trial for trial, _ in told} == {3}
+    monkeypatch.undo()
+    program._program.cache_clear()
+    assert endings(last) == [("completed", 9)]
+    assert [second[0].assessed, last[0].assessed] == [whole[1].assessed, whole[2].assessed]
+    assert len(traced) == 1
+
+
+def test_without_a_checkpoint_those_that_are_not_idle_begin_anew(
+    candidates: list[FitTask], tmp_path: Path
+) -> None:
+    whole, _, _ = run(candidates)
+    (found,), told, _ = run(candidates, tmp_path / "kept", idle=[0, 1, 2])
+    assert found.assessed == whole[3].assessed
+    assert told == [(4, epoch) for epoch in range(1, 8)]
 
 
 def test_a_paused_fit_is_judged_as_one_that_was_asked_for_so_many_epochs(
