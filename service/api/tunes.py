@@ -47,7 +47,7 @@ class TrialView(BaseModel):
     """A candidate: its values by id, and the mean of a metric over its resamples.
 
     `std_err` is null when there is one resample. `pruned_at` is the epoch after which a race
-    stopped it; `note` says why it has no estimate.
+    stopped it, and `mean` what it had then; `note` says why it was stopped or has no estimate.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -165,8 +165,7 @@ def show_best_trials(
     metric: Metric = None,
     n: Annotated[int, Query(ge=1, le=100, description="How many at most.")] = 5,
 ) -> Response:
-    """The best candidates so far; a running tune's leader is the first."""
-
+    """The best candidates so far, a running tune's leader first, those that a race stopped last."""
     rows = [row for row in _tune(database, j).ranked(metric) if row.mean is not None]
     return cached(request, encode({"data": [row.as_row() for row in rows[:n]]}))
 

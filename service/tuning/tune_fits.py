@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -17,6 +18,7 @@ from service.domain.plan import Plan, plan
 from service.domain.planned_fit import PlannedFit, planned
 from service.domain.resolve import Resolved
 from service.domain.spec_checks import training_rows
+from service.domain.tune.halving import expected_epochs, rungs
 from service.domain.tune.resolving import Contender, ResolvedTune, resolve_tune
 from service.domain.tune.results import TrialResult
 from service.domain.tune.spec import TuneSpec
@@ -61,6 +63,24 @@ class TuneFits:
     def n_trials(self) -> int:
         """How many candidates there are, those that cannot be fitted included."""
         return len(self.resolved.contenders)
+
+    @cached_property
+    def rungs(self) -> tuple[int, ...]:
+        """The epochs after which a race judges, ascending; none without a race."""
+        race = self.spec.race
+        longest = max((each.task.spec.model.epochs for each in self.trained), default=0)
+        return () if race is None else rungs(race.min_epochs, longest, race.factor)
+
+    @property
+    def factor(self) -> int:
+        """At each rung the best `1 / factor` go on; 1 without a race."""
+        return self.spec.race.factor if self.spec.race is not None else 1
+
+    @property
+    def judging(self) -> str:
+        """The metric that a race compares, and that `finalize` chooses by."""
+        final = self.spec.finalize
+        return (final.metric if final is not None else None) or self.resolved.metrics[0]
 
     @classmethod
     def of(cls, spec: Mapping[str, Any], sources: Sources) -> TuneFits:
@@ -140,24 +160,31 @@ class TuneFits:
         )
 
     def progress(
-        self, results: Mapping[Key, TrialResult], done: int, epoch_seconds: float | None
+        self,
+        results: Mapping[Key, TrialResult],
+        reached: Mapping[Key, int],
+        epoch_seconds: float | None,
     ) -> Progress:
         """Return how far the tune is.
 
+        `epochs` are those asked for, but for what a race spared; `eta_seconds` also foresees what
+        it will spare.
+
         Args:
             results: what has ended.
-            done: epochs of all fits that were trained.
+            reached: the epochs of the fits that train, those that were told.
             epoch_seconds: what one of them took, None before the first.
         """
-        epochs = sum(each.task.spec.model.epochs for each in self.trained)
-        spared = sum(
-            each.task.spec.model.epochs - results[each.key].epochs_run
-            for each in self.trained
-            if each.key in results
-        )
-        left = max(epochs - spared - done, 0)
+        epochs, done, left = 0, 0, 0.0
+        for each in self.trained:
+            result, asked = results.get(each.key), each.task.spec.model.epochs
+            at = reached.get(each.key, 0) if result is None else result.epochs_run
+            done += at
+            epochs += asked if result is None or result.pruned_at is None else at
+            if result is None:
+                left += expected_epochs(at, asked, self.rungs, self.factor)
         return Progress(
-            epoch=min(done, epochs),
+            epoch=done,
             epochs=epochs,
             trials_done=self._whole(results),
             trials=self.n_trials,

@@ -55,6 +55,9 @@ def test_the_curl_lines_work_as_printed(
     (compared,) = json.loads((folder / "comparison.json").read_text())["data"]
     assert compared["low"] <= compared["difference"] <= compared["high"]
     assert "event: trial" in (folder / "tune-events.txt").read_text()
+    raced = json.loads((folder / "raced.json").read_text())["data"]
+    assert sorted(row.get("pruned_at", 18) for row in raced) == [2] * 6 + [6] * 2 + [18]
+    assert "pruned_at" not in raced[0]
     pictures = ("confusion", "roc", "calibration", "importance", "worst")
     for name in ("digit.png", "history.png", "tune.png", *(f"{name}.png" for name in pictures)):
         assert (folder / name).read_bytes().startswith(b"\x89PNG")

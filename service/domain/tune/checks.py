@@ -71,17 +71,31 @@ def too_few_rows(
 
 
 def wrong_race(spec: TuneSpec, found: Sequence[Candidate]) -> list[FieldError]:
-    """Return why a race would judge nobody: no candidate trains beyond its first rung."""
+    """Return why a race could stop nobody: one candidate, or none that trains beyond a rung.
+
+    A race needs its candidates at the start, which the grid "bayes" does not have.
+    """
     if spec.race is None:
         return []
+    if isinstance(spec.grid, Bayes):
+        msg = (
+            "Expected a grid that is known before, of which all candidates start together. "
+            "Received the grid 'bayes', which proposes them one after another. Leave the race out, "
+            "or use another grid."
+        )
+        return [field_error(("race",), msg)]
     longest = max((each.spec.model.epochs for each in found if each.spec is not None), default=0)
-    if rungs(spec.race.min_epochs, longest, spec.race.factor):
-        return []
-    msg = (
-        f"Expected min_epochs below the epochs of the fit, {longest}, so that there is somebody to "
-        f"stop. Received {spec.race.min_epochs}."
-    )
-    return [field_error(("race", "min_epochs"), msg)]
+    wrong = []
+    if len(found) < 2:
+        msg = f"Expected two candidates or more, some of which stop. Received {len(found)}."
+        wrong.append(field_error(("race",), msg))
+    if not rungs(spec.race.min_epochs, longest, spec.race.factor):
+        msg = (
+            f"Expected min_epochs below the epochs of the fit, {longest}, so that there is "
+            f"somebody to stop. Received {spec.race.min_epochs}."
+        )
+        wrong.append(field_error(("race", "min_epochs"), msg))
+    return wrong
 
 
 def enough_rows(found: Sequence[Candidate], sizes: Sizes) -> tuple[Candidate, ...]:

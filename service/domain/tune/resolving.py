@@ -11,7 +11,7 @@ from service.domain.fit import Mode
 from service.domain.resolve import Resolved, resolve
 from service.domain.spec_checks import field_error
 from service.domain.tune.candidates import Candidate, Words, candidates
-from service.domain.tune.checks import enough_rows, metrics_for, refuse, wrong_tune
+from service.domain.tune.checks import enough_rows, metrics_for, refuse, wrong_race, wrong_tune
 from service.domain.tune.grid import Bayes
 from service.domain.tune.sizes import sizes_of
 from service.domain.tune.spec import TuneSpec, seeded
@@ -82,7 +82,8 @@ def resolve_tune(
         raise _none_left(found, training, validation)
     mode = able[0].spec.mode
     assert mode is not None, "resolve() fills it in"
-    refuse(wrong_tune(spec, mode, list(found[0].values), len(found), sizes))
+    wrong = wrong_tune(spec, mode, list(found[0].values), len(found), sizes)
+    refuse([*wrong, *wrong_race(spec, found)])
     _judged_on(able[0], spec, training, validation, evaluations or {})
     metrics = metrics_for(spec, mode)
     return ResolvedTune(
@@ -97,9 +98,6 @@ def resolve_tune(
 def _refuse_searches(spec: TuneSpec) -> None:
     """Raise for the searches that spend less: they can be written, and are not served yet."""
     wrong = []
-    if spec.race is not None:
-        msg = "Expected no race: this version trains every candidate to its end. Leave it out."
-        wrong.append(field_error(("race",), msg))
     if isinstance(spec.grid, Bayes):
         msg = (
             "Expected a grid that is known before: 'expand', 'regular', 'random', 'space_filling' "

@@ -130,11 +130,22 @@ def test_what_cannot_be_searched_yet_is_refused_before_anything_is_made() -> Non
     spec = tune(
         {"kind": "bayes", "initial": 5, "size": 30},
         model={"penalty": OPEN},
-        race={"kind": "halving"},
     )
     with pytest.raises(InvalidSpec) as error:
         resolve_tune(spec, D, draw=lambda: pytest.fail("drawn for nothing"))
-    assert refused(error.value) == [("body", "race"), ("body", "grid", "kind")]
+    assert refused(error.value) == [("body", "grid", "kind")]
+
+
+def test_a_race_is_resolved_and_one_that_could_stop_nobody_is_refused() -> None:
+    race = {"kind": "halving", "min_epochs": 3}
+    model = {"penalty": OPEN, "epochs": 9}
+    found = resolve_tune(tune(expand(penalty=[0, 0.1]), model=model, race=race), D, draw=drawn())
+    assert found.spec.race is not None
+    assert (found.spec.race.factor, found.spec.race.min_epochs) == (3, 3)
+    hopeless = tune(expand(penalty=[0.1]), model=model, race={**race, "min_epochs": 9})
+    with pytest.raises(InvalidSpec) as error:
+        resolve_tune(hopeless, D, draw=drawn())
+    assert refused(error.value) == [("body", "race"), ("body", "race", "min_epochs")]
 
 
 def test_resamples_that_are_too_small_for_every_batch_are_refused() -> None:

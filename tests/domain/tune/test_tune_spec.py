@@ -219,10 +219,21 @@ def test_a_tune_whose_resamples_are_all_too_small_is_refused() -> None:
 
 def test_a_race_that_could_stop_nobody_is_refused() -> None:
     race = {"kind": "halving", "min_epochs": 20}
-    spec = tune(model={"epochs": 20}, race=race)
+    spec = tune(expand(penalty=[0, 1]), model={"penalty": OPEN, "epochs": 20}, race=race)
     (error,) = wrong_race(spec, candidates(spec))
     assert error.loc == ("body", "race", "min_epochs")
     assert "below the epochs of the fit, 20," in error.msg
     some = tune(expand(epochs=[5, 21]), model={"epochs": OPEN}, race=race)
     assert wrong_race(some, candidates(some)) == []
     assert wrong_race(tune(), candidates(tune())) == []
+    one = tune(model={"epochs": 21}, race=race)
+    (error,) = wrong_race(one, candidates(one))
+    assert error.loc == ("body", "race")
+    assert "two candidates or more, some of which stop. Received 1." in error.msg
+
+
+def test_a_race_of_candidates_that_are_not_there_at_the_start_is_refused() -> None:
+    spec = tune({"kind": "bayes", "size": 9}, model={"penalty": OPEN}, race={"kind": "halving"})
+    (error,) = wrong_race(spec, [])
+    assert error.loc == ("body", "race")
+    assert "'bayes', which proposes them one after another" in error.msg
