@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -17,12 +17,13 @@ from service.domain.plan import Plan, plan
 from service.domain.planned_fit import PlannedFit, planned
 from service.domain.resolve import Resolved
 from service.domain.spec_checks import training_rows
-from service.domain.tune.resolving import Contender, ResolvedTune, resolve_tune
+from service.domain.tune.proposals import Proposal
+from service.domain.tune.resolving import Contender, ResolvedTune, resolve_tune, with_proposals
 from service.domain.tune.results import TrialResult
 from service.domain.tune.spec import TuneSpec
 from service.engine.resamples import Resample, doubts_of, resample_table
 from service.engine.tables.table import Table
-from service.engine.task import FitTask, Fold
+from service.engine.task import FitTask, Fold, Source
 from service.sources import Sources
 
 Key = tuple[int, int]
@@ -44,13 +45,65 @@ class TuneFit:
 
 
 @dataclass(frozen=True, kw_only=True)
+class _Ground:
+    """What all fits of a tune stand on: the tables, and the rows of each resample.
+
+    `codes` are the outcome's classes by row, `levels` their names; nothing in regression.
+    """
+
+    training: Source
+    validation: Source | None
+    na: tuple[str, ...]
+    drawn: tuple[Resample, ...]
+    folds: tuple[Fold, ...]
+    codes: NDArray[np.int32] | None
+    levels: Sequence[str]
+
+    def fits(
+        self, contenders: Iterable[Contender]
+    ) -> tuple[tuple[TuneFit, ...], tuple[TrialResult, ...]]:
+        """Return the fits to train, by trial and fold, and what is refused before."""
+        trained: list[TuneFit] = []
+        refused: list[TrialResult] = []
+        for contender in contenders:
+            found, trial = contender.found, contender.candidate.trial
+            if found is None:
+                refused.append(_refused(trial, 1, contender.note))
+                continue
+            for fold, drawn in zip(self.folds, self.drawn, strict=True):
+                doubts = doubts_of(
+                    drawn,
+                    batch_size=found.spec.engine.batch_size,
+                    validation_split=found.spec.engine.validation_split,
+                    codes=self.codes,
+                    levels=self.levels,
+                )
+                stops = next((each.message for each in doubts if each.stops), None)
+                if stops is not None:
+                    refused.append(_refused(trial, fold.number, stops))
+                    continue
+                task = FitTask(
+                    spec=found.spec,
+                    training=self.training,
+                    validation=self.validation,
+                    evaluations=(),
+                    staging=None,
+                    fold=fold,
+                    trial=trial,
+                    na=self.na,
+                )
+                trained.append(TuneFit(trial=trial, fold=fold.number, found=found, task=task))
+        return tuple(trained), tuple(refused)
+
+
+@dataclass(frozen=True, kw_only=True)
 class TuneFits:
     """A tune's fits: those to train, in the order of trial and fold, and those refused before."""
 
     resolved: ResolvedTune
-    folds: tuple[Resample, ...]
     trained: tuple[TuneFit, ...]
     refused: tuple[TrialResult, ...]
+    ground: _Ground
 
     @property
     def spec(self) -> TuneSpec:
@@ -58,13 +111,25 @@ class TuneFits:
         return self.resolved.spec
 
     @property
+    def folds(self) -> tuple[Resample, ...]:
+        """The resamples."""
+        return self.ground.drawn
+
+    @property
     def n_trials(self) -> int:
-        """How many candidates there are, those that cannot be fitted included."""
+        """How many candidates are known, those that cannot be fitted included."""
         return len(self.resolved.contenders)
 
     @classmethod
-    def of(cls, spec: Mapping[str, Any], sources: Sources) -> TuneFits:
+    def of(
+        cls, spec: Mapping[str, Any], sources: Sources, proposals: Sequence[Proposal] = ()
+    ) -> TuneFits:
         """Return the fits of a stored tune: its resamples are drawn, its candidates listed.
+
+        Args:
+            spec: the tune.
+            sources: the datasets that it names.
+            proposals: what its search has proposed so far.
 
         Raises:
             InvalidSpec, MissingValues: what only the rows decide about the resamples.
@@ -82,62 +147,66 @@ class TuneFits:
             {each.dataset: sources[each.dataset].dataset for each in tune.evaluate},
             draw=_not_drawn,
         )
-        folds = tuple(resample_table(tune.resamples, Table.open(training.path)))
-        shared = [
+        drawn = tuple(resample_table(tune.resamples, Table.open(training.path)))
+        folds = tuple(
             Fold(
                 number=number,
                 analysis=each.analysis,
                 assessment=each.assessment,
                 metrics=resolved.metrics,
             )
-            for number, each in enumerate(folds, 1)
-        ]
+            for number, each in enumerate(drawn, 1)
+        )
         codes, levels = _classes(resolved, training.path)
-        trained: list[TuneFit] = []
-        refused = [
-            TrialResult(trial=each.candidate.trial, fold=1, ending="failed", note=each.note)
-            for each in resolved.contenders
-            if each.found is None
-        ]
-        for contender in resolved.able:
-            found = contender.found
-            assert found is not None, "`able` have one"
-            for fold, drawn in zip(shared, folds, strict=True):
-                trial = contender.candidate.trial
-                doubts = doubts_of(
-                    drawn,
-                    batch_size=found.spec.engine.batch_size,
-                    validation_split=found.spec.engine.validation_split,
-                    codes=codes,
-                    levels=levels,
-                )
-                stops = next((each.message for each in doubts if each.stops), None)
-                if stops is not None:
-                    refused.append(
-                        TrialResult(trial=trial, fold=fold.number, ending="failed", note=stops)
-                    )
-                    continue
-                task = FitTask(
-                    spec=found.spec,
-                    training=training,
-                    validation=validation,
-                    evaluations=(),
-                    staging=None,
-                    fold=fold,
-                    trial=trial,
-                    na=na,
-                )
-                trained.append(TuneFit(trial=trial, fold=fold.number, found=found, task=task))
-        return cls(resolved=resolved, folds=folds, trained=tuple(trained), refused=tuple(refused))
+        ground = _Ground(
+            training=training,
+            validation=validation,
+            na=na,
+            drawn=drawn,
+            folds=folds,
+            codes=codes,
+            levels=levels,
+        )
+        trained, refused = ground.fits(resolved.contenders)
+        found = cls(resolved=resolved, trained=trained, refused=refused, ground=ground)
+        return found.with_proposals(proposals)
 
-    def plan(self, *, slots: int, backend: str, calibration: Calibration | None) -> Plan:
-        """Return cohorts of `trained`'s places."""
-        return plan(
-            [_planned(each) for each in self.trained],
+    def with_proposals(self, proposals: Sequence[Proposal]) -> TuneFits:
+        """Return these fits and, behind them, those of candidates that were proposed next."""
+        if not proposals:
+            return self
+        validation = self.ground.validation
+        resolved = with_proposals(
+            self.resolved,
+            proposals,
+            self.ground.training.dataset,
+            validation.dataset if validation is not None else None,
+        )
+        trained, refused = self.ground.fits(resolved.contenders[self.n_trials :])
+        return replace(
+            self,
+            resolved=resolved,
+            trained=(*self.trained, *trained),
+            refused=(*self.refused, *refused),
+        )
+
+    def plan(
+        self,
+        *,
+        slots: int,
+        backend: str,
+        calibration: Calibration | None,
+        earlier: Plan | None = None,
+    ) -> Plan:
+        """Return cohorts of `trained`'s places, behind those of an `earlier` plan of the first."""
+        begin = 0 if earlier is None else earlier.n_fits
+        made = plan(
+            [_planned(each) for each in self.trained[begin:]],
             slots=slots,
             backend=backend,
             calibration=calibration,
         )
+        return made if earlier is None else earlier.followed_by(made)
 
     def progress(
         self, results: Mapping[Key, TrialResult], done: int, epoch_seconds: float | None
@@ -150,6 +219,7 @@ class TuneFits:
             epoch_seconds: what one of them took, None before the first.
         """
         epochs = sum(each.task.spec.model.epochs for each in self.trained)
+        epochs += self.resolved.unknown_epochs * len(self.folds)
         spared = sum(
             each.task.spec.model.epochs - results[each.key].epochs_run
             for each in self.trained
@@ -160,7 +230,7 @@ class TuneFits:
             epoch=min(done, epochs),
             epochs=epochs,
             trials_done=self._whole(results),
-            trials=self.n_trials,
+            trials=self.resolved.trials,
             eta_seconds=None if epoch_seconds is None else round(epoch_seconds * left, 1),
         )
 
@@ -168,6 +238,10 @@ class TuneFits:
         """Return of how many candidates every fit has ended."""
         open_trials = {each.trial for each in self.trained if each.key not in results}
         return self.n_trials - len(open_trials)
+
+
+def _refused(trial: int, fold: int, note: str | None) -> TrialResult:
+    return TrialResult(trial=trial, fold=fold, ending="failed", note=note)
 
 
 def _planned(fit: TuneFit) -> PlannedFit:
