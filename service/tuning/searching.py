@@ -49,12 +49,12 @@ def next_round(
 
 
 def judged(tune: ResolvedTune, results: Sequence[TrialResult]) -> list[Judged]:
-    """Return how bad each known candidate is by the tune's first metric, in their order.
+    """Return how bad each known candidate is by what the tune is judged by, in their order.
 
     One that lacks resamples which others have counts as one that could not be judged: its mean may
     be flattered by what failed.
     """
-    metric = tune.metrics[0]
+    metric = tune.judging
     known = trials_of([each.candidate for each in tune.contenders], results)
     rows = ranked(scores_of(results), known, metric)
     most = most_resamples(rows)

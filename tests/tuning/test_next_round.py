@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from service.domain.tune.candidates import candidates
 from service.domain.tune.proposals import Proposal, proposed_candidates
 from service.domain.tune.resolving import Contender, ResolvedTune
 from service.domain.tune.results import TrialResult
+from service.domain.tune.spec import Finalize
 from service.tuning.searching import judged, next_round
 from tests.domain.tune.tuned import tune
 
@@ -51,6 +53,17 @@ def told(metric: str, *scores: float | None) -> list[float | None]:
 def test_the_better_candidate_is_told_as_the_lower_number() -> None:
     assert told("accuracy", 0.5, 0.75, 0.25, 1.0) == [-0.5, -0.75, -0.25, -1.0]
     assert told("mn_log_loss", 0.5, 0.75, 0.25, 1.0) == [0.5, 0.75, 0.25, 1.0]
+
+
+def test_the_metric_that_the_best_is_chosen_by_is_the_one_that_is_told() -> None:
+    found = resolved()
+    spec = found.spec.model_copy(update={"finalize": Finalize(metric="roc_auc")})
+    results = [result(trial, 1, trial / 10) for trial in range(1, 5)]
+    assert [each.badness for each in judged(found, results)] == [-0.1, -0.2, -0.3, -0.4]
+    chosen = judged(replace(found, spec=spec), results)
+    assert [each.badness for each in chosen] == [-0.5] * 4
+    without = found.spec.model_copy(update={"finalize": Finalize()})
+    assert judged(replace(found, spec=without), results) == judged(found, results)
 
 
 def test_candidates_are_told_in_their_order_with_their_values() -> None:
@@ -109,15 +122,7 @@ def test_a_round_is_the_same_for_the_same_results_in_any_order_and_another_for_o
 def test_a_grid_that_is_known_before_has_no_next_round() -> None:
     spec = tune({"kind": "random", "size": 3, "seed": 1}, model={"penalty": OPEN})
     found = resolved()
-    other = ResolvedTune(
-        spec=spec,
-        mode=found.mode,
-        metrics=found.metrics,
-        contenders=found.contenders,
-        resamples=2,
-        initial=4,
-        trials=4,
-    )
+    other = replace(found, spec=spec, trials=4)
     assert next_round(other, everything(other), lambda: False) == ()
 
 

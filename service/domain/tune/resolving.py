@@ -58,6 +58,12 @@ class ResolvedTune:
         return tuple(each for each in self.contenders if each.found is not None)
 
     @property
+    def judging(self) -> str:
+        """The metric by which candidates are compared while it runs: that of `finalize`, if any."""
+        final = self.spec.finalize
+        return (final.metric if final is not None else None) or self.metrics[0]
+
+    @property
     def unknown(self) -> int:
         """How many candidates a search will still propose."""
         return self.trials - len(self.contenders)
