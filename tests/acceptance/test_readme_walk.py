@@ -49,6 +49,10 @@ def test_the_curl_lines_work_as_printed(
     assert sorted(row["trial"] for row in best) == [1, 2, 3, 4]
     assert best[0]["mean"] > 0.8
     assert "event: trial" in (folder / "tune-events.txt").read_text()
+    found = json.loads((folder / "search-best.json").read_text())["data"]
+    assert len(found) == 3
+    assert found[0]["mean"] > 0.8
+    assert (folder / "search-events.txt").read_text().count("event: trial") == 10
     for name in ("digit.png", "history.png", "tune.png"):
         assert (folder / name).read_bytes().startswith(b"\x89PNG")
     assert "<svg" in (folder / "bar.svg").read_text()
