@@ -23,9 +23,10 @@ from service.sources import Sources
 from service.store import claims, proposals, trials
 from service.store.database import Database
 from service.tuning.choosing import chosen
+from service.tuning.ground import TuneFit
 from service.tuning.proposing import sampler_name
 from service.tuning.searching import next_round
-from service.tuning.tune_fits import TuneFit, TuneFits
+from service.tuning.tune_fits import TuneFits
 
 
 class TuneAttempt:

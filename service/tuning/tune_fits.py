@@ -21,79 +21,11 @@ from service.domain.tune.proposals import Proposal
 from service.domain.tune.resolving import Contender, ResolvedTune, resolve_tune, with_proposals
 from service.domain.tune.results import TrialResult
 from service.domain.tune.spec import TuneSpec
-from service.engine.resamples import Resample, doubts_of, resample_table
+from service.engine.resamples import Resample, resample_table
 from service.engine.tables.table import Table
-from service.engine.task import FitTask, Fold, Source
+from service.engine.task import Fold
 from service.sources import Sources
-
-Key = tuple[int, int]
-
-
-@dataclass(frozen=True, kw_only=True)
-class TuneFit:
-    """One candidate on one resample."""
-
-    trial: int
-    fold: int
-    found: Resolved
-    task: FitTask
-
-    @property
-    def key(self) -> Key:
-        """Its trial and its fold, both 1-based."""
-        return self.trial, self.fold
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Ground:
-    """What all fits of a tune stand on: the tables, and the rows of each resample.
-
-    `codes` are the outcome's classes by row, `levels` their names; nothing in regression.
-    """
-
-    training: Source
-    validation: Source | None
-    na: tuple[str, ...]
-    drawn: tuple[Resample, ...]
-    folds: tuple[Fold, ...]
-    codes: NDArray[np.int32] | None
-    levels: Sequence[str]
-
-    def fits(
-        self, contenders: Iterable[Contender]
-    ) -> tuple[tuple[TuneFit, ...], tuple[TrialResult, ...]]:
-        """Return the fits to train, by trial and fold, and what is refused before."""
-        trained: list[TuneFit] = []
-        refused: list[TrialResult] = []
-        for contender in contenders:
-            found, trial = contender.found, contender.candidate.trial
-            if found is None:
-                refused.append(_refused(trial, 1, contender.note))
-                continue
-            for fold, drawn in zip(self.folds, self.drawn, strict=True):
-                doubts = doubts_of(
-                    drawn,
-                    batch_size=found.spec.engine.batch_size,
-                    validation_split=found.spec.engine.validation_split,
-                    codes=self.codes,
-                    levels=self.levels,
-                )
-                stops = next((each.message for each in doubts if each.stops), None)
-                if stops is not None:
-                    refused.append(_refused(trial, fold.number, stops))
-                    continue
-                task = FitTask(
-                    spec=found.spec,
-                    training=self.training,
-                    validation=self.validation,
-                    evaluations=(),
-                    staging=None,
-                    fold=fold,
-                    trial=trial,
-                    na=self.na,
-                )
-                trained.append(TuneFit(trial=trial, fold=fold.number, found=found, task=task))
-        return tuple(trained), tuple(refused)
+from service.tuning.ground import Ground, Key, TuneFit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +35,7 @@ class TuneFits:
     resolved: ResolvedTune
     trained: tuple[TuneFit, ...]
     refused: tuple[TrialResult, ...]
-    ground: _Ground
+    ground: Ground
 
     @property
     def spec(self) -> TuneSpec:
@@ -158,7 +90,7 @@ class TuneFits:
             for number, each in enumerate(drawn, 1)
         )
         codes, levels = _classes(resolved, training.path)
-        ground = _Ground(
+        ground = Ground(
             training=training,
             validation=validation,
             na=na,
@@ -238,10 +170,6 @@ class TuneFits:
         """Return of how many candidates every fit has ended."""
         open_trials = {each.trial for each in self.trained if each.key not in results}
         return self.n_trials - len(open_trials)
-
-
-def _refused(trial: int, fold: int, note: str | None) -> TrialResult:
-    return TrialResult(trial=trial, fold=fold, ending="failed", note=note)
 
 
 def _planned(fit: TuneFit) -> PlannedFit:
