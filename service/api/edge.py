@@ -28,7 +28,7 @@ SECURITY_HEADERS = {
 # A form's file streams to the disk. Rows to predict are held in memory, as text and as cells;
 # larger tables are uploaded and predicted by name.
 STREAMED = "multipart/form-data"
-ROWS = "text/csv"
+ROWS = ("text/csv", "application/octet-stream")
 MAX_ROWS_BYTES = 64 * 2**20
 RETRY_SECONDS = 2
 
@@ -77,7 +77,7 @@ class Edge:
         media = headers.get("content-type", "").split(";", 1)[0].strip().lower()
         if media == STREAMED:
             return self._max_upload_bytes
-        if media == ROWS:
+        if media in ROWS:
             return min(max(MAX_ROWS_BYTES, self._max_body_bytes), self._max_upload_bytes)
         return self._max_body_bytes
 

@@ -15,6 +15,7 @@ from service.api.bodies import is_json, media_type, unsupported
 from service.api.dependencies import DatabaseOf, PredictorsOf, Reference, SettingsOf
 from service.api.json_text import read_json
 from service.api.openapi import problems
+from service.api.served import served
 from service.api.stored_tables import open_table
 from service.api.validation import invalid, invalid_fields, placed
 from service.domain.errors import FieldError, InvalidData, NotFound
@@ -28,7 +29,7 @@ from service.engine.prediction_rows import SHAPES, from_json
 from service.engine.predictor import Output, Predictor
 from service.engine.tables.table import Table
 from service.settings import Settings
-from service.store import datasets, models
+from service.store import datasets
 from service.store.database import Database
 
 router = APIRouter(prefix="/v1/models/{m}", tags=["models"])
@@ -130,9 +131,7 @@ def predict_rows(
 ) -> Response:
     """Ask a model about rows; columns that it does not read are ignored."""
     as_csv = negotiate(request, JSON, "text/csv") == "text/csv"
-    with database.read() as s:
-        model = models.get(s, m)
-    predictor = predictors.get(model.artifact_path, model.artifact_sha256)
+    model, predictor = served(database, predictors, m)
     if sent.media == "text/csv":
         with placed("query"):
             kinds = kinds_of(_split(type), predictor.mode)
