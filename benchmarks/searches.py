@@ -1,6 +1,6 @@
 """What a search spends: candidates of the grid "bayes" against random ones, on real tables.
 
-    python benchmarks/searches.py --data FOLDER [--tables digits] [--seeds 5] [--size 30] [--random 60]
+    python benchmarks/searches.py --data FOLDER [--tables digits] [--seeds 5] [--random 60]
 
 FOLDER holds concrete.csv and penguins.csv; the digits come with scikit-learn. Width, learning rate
 and penalty are open. For every seed a private server makes a search of `size` candidates and a tune
