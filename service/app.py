@@ -110,7 +110,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.state.resources = Resources(
             settings=settings,
             database=database,
-            predictors=Predictors(settings.storage_root),
+            predictors=Predictors(settings.storage_root, settings.loaded_models),
             feeds=feeds,
             stopping=stopping,
             children=anyio.CapacityLimiter(CHILDREN),
