@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from service import calibrations
 from service.carrying import Carrying
@@ -20,11 +21,14 @@ from service.executors.spread import spread
 from service.publishing import publish
 from service.settings import Settings
 from service.sources import Sources
-from service.store import claims, trials
+from service.store import claims, proposals, trials
 from service.store.database import Database
 from service.tuning.choosing import chosen
+from service.tuning.ground import Key, TuneFit
+from service.tuning.proposing import sampler_name
 from service.tuning.racing import race
-from service.tuning.tune_fits import Key, TuneFit, TuneFits
+from service.tuning.searching import next_round
+from service.tuning.tune_fits import TuneFits
 
 
 class TuneAttempt:
@@ -46,25 +50,16 @@ class TuneAttempt:
         carrying, job = self._carrying, self._carrying.job
         carrying.environment = executors[0].start(carrying.should_stop)
         self._sources = Sources(self._database, self._settings, job.id)
-        self._fits = TuneFits.of(job.spec, self._sources)
         with self._database.read() as session:
             results = trials.of_job(session, job.id)
+            proposed = proposals.of_job(session, job.id)
+        self._fits = TuneFits.of(job.spec, self._sources, proposed)
         self._results = {(each.trial, each.fold): each for each in results}
         self._reached: dict[Key, int] = {}
         self._epochs_here = 0
         self._kept: dict[int, int] = {}
         self._began = time.monotonic()
-        self._keep(self._fits.refused)
-        plan = self._planned(executors)
-        self._plan = plan.model_dump(mode="json")
-        carrying.write(claims.record_plan, self._plan, plan.bit_exact)
-        ended = race(
-            self._fits,
-            lambda: self._results,
-            lambda until: self._train_cohorts(plan, executors, until),
-            self._keep_stopped,
-        )
-        if not ended:
+        if not self._train_rounds(executors):
             carrying.hand_back()
             return
         results = [each for each in self._results.values() if each.pruned_at is None]
@@ -73,14 +68,40 @@ class TuneAttempt:
             return
         self._finalize(executors[0])
 
-    def _planned(self, executors: Sequence[Executor]) -> Plan:
-        """Return the plan that an earlier attempt recorded, or a new one."""
-        if self._carrying.job.plan is not None:
-            return Plan.model_validate(self._carrying.job.plan)
+    def _train_rounds(self, executors: Sequence[Executor]) -> bool:
+        """Train all candidates, those of a search round by round; return False when stopped.
+
+        What was proposed is kept before it trains: whoever goes on later trains the same.
+        """
+        carrying, recorded = self._carrying, self._carrying.job.plan
+        plan = None if recorded is None else Plan.model_validate(recorded)
+        while True:
+            self._keep(self._fits.refused)
+            plan = self._planned(executors, plan)
+            self._plan = plan.model_dump(mode="json")
+            carrying.write(claims.record_plan, self._plan, plan.bit_exact)
+            train = partial(self._train_cohorts, plan, executors)
+            if not race(self._fits, lambda: self._results, train, self._keep_stopped):
+                return False
+            results = list(self._results.values())
+            found = next_round(self._fits.resolved, results, carrying.should_stop)
+            if not found:
+                return found is not None
+            carrying.write(proposals.keep, found)
+            line = f"{sampler_name()} proposes trials {found[0].trial} to {found[-1].trial}"
+            carrying.write(claims.log, [line])
+            self._fits = self._fits.with_proposals(found)
+
+    def _planned(self, executors: Sequence[Executor], earlier: Plan | None) -> Plan:
+        """Return the plan of all fits that are known; those that were planned earlier stay."""
+        if earlier is not None and earlier.n_fits == len(self._fits.trained):
+            return earlier
         return self._fits.plan(
-            slots=len(executors),
+            # What trains together may decide the bits, where none are promised.
+            slots=len(executors) if earlier is None else earlier.slots,
             backend=self._settings.backend,
             calibration=self._calibration(executors[0]),
+            earlier=earlier,
         )
 
     def _calibration(self, executor: Executor) -> Calibration:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from service.domain.tune.results import TrialResult
 from service.domain.tune.rung import is_decided, judge
-from service.tuning.tune_fits import Key, TuneFits
+from service.tuning.ground import Key
+from service.tuning.tune_fits import TuneFits
 
 Train = Callable[[int | None], Sequence[TrialResult] | None]
 
@@ -38,6 +39,6 @@ def race(
             return False
         ended = list(results().values())
         if paused and not is_decided(epoch, [*ended, *paused]):
-            verdict = judge(epoch, ended, paused, factor=fits.factor, metric=fits.judging)
+            verdict = judge(epoch, ended, paused, factor=fits.factor, metric=fits.resolved.judging)
             keep(verdict.stopped, verdict.line)
     return train(None) is not None

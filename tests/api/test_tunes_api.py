@@ -118,7 +118,10 @@ def test_candidates_that_cannot_be_fitted_say_why_and_the_others_are_tried(
     [
         ({"kind": "tun"}, ["kind"], "'fit' or 'tune'"),
         ({"grids": {}}, ["grids"], "grid"),
-        ({"grid": {"kind": "bayes", "size": 5}}, ["grid", "kind"], "does not search"),
+        ({"grid": {"kind": "bayes", "size": 4}}, ["grid"], "`initial`"),
+        ({"grid": {"kind": "bayes"}, "race": {"kind": "halving"}}, ["grid", "kind"], "both"),
+        ({"grid": {"kind": "bayes", "ranges": {"penalti": {"min": -3, "max": -1}}}},
+          ["grid", "ranges", "penalti"], "Did you mean 'penalty'?"),
         ({"race": {"kind": "halving", "factor": 1}}, ["race", "factor"], "equal to 2"),
         ({"race": {"kind": "asha"}}, ["race", "kind"], "one of halving"),
         (

@@ -293,7 +293,7 @@ def test_progress_counts_what_a_race_spared_and_foresees_what_it_will_spare(
 ) -> None:
     job = place.job(place.submit(**TUNE, race=RACE))
     fits = TuneFits.of(job.spec, Sources(place.database, place.settings, job.id))
-    assert (fits.rungs, fits.factor, fits.judging) == ((2, 6), 3, "mn_log_loss")
+    assert (fits.rungs, fits.factor, fits.resolved.judging) == ((2, 6), 3, "mn_log_loss")
     begun = fits.progress({}, {(1, 1): 1}, 2.0)
     assert (begun.epoch, begun.epochs, begun.trials_done) == (1, 120, 0)
     # A fit is expected to train 2 epochs, a third of them 4 more, a ninth the last 4.

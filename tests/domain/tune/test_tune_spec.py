@@ -176,8 +176,6 @@ def test_resamples_and_fits_are_counted_before_any_is_made() -> None:
     many = wrong(tune(), resamples=MAX_RESAMPLES * 7)
     assert [field.loc[1:] for field in many] == [("resamples",), ("grid",)]
     assert "50 candidates on 7,000 resamples, which are 350,000" in many[1].msg
-    bayes = tune({"kind": "bayes", "size": 2000, "initial": 5})
-    assert "2,000 candidates" in wrong(bayes, resamples=60)[0].msg
     # So many slices that nobody wants them.
     slices = sizes_of(tune(resamples={"kind": "rolling_origin"}).resamples, 10**9)
     assert slices.resamples == 10**9 - 5
@@ -230,10 +228,3 @@ def test_a_race_that_could_stop_nobody_is_refused() -> None:
     (error,) = wrong_race(one, candidates(one))
     assert error.loc == ("body", "race")
     assert "two candidates or more, some of which stop. Received 1." in error.msg
-
-
-def test_a_race_of_candidates_that_are_not_there_at_the_start_is_refused() -> None:
-    spec = tune({"kind": "bayes", "size": 9}, model={"penalty": OPEN}, race={"kind": "halving"})
-    (error,) = wrong_race(spec, [])
-    assert error.loc == ("body", "race")
-    assert "'bayes', which proposes them one after another" in error.msg
