@@ -63,6 +63,13 @@ def test_the_curl_lines_work_as_printed(
     assert predictions[0].startswith(".pred_class,.pred_0,")
     assert len(predictions) - 1 == 360
     compile((folder / "fit.py").read_text(), "fit.py", "exec")
+    raced = json.loads((folder / "raced.json").read_text())["data"]
+    assert sorted(row.get("pruned_at", 18) for row in raced) == [2] * 6 + [6] * 2 + [18]
+    assert "pruned_at" not in raced[0]
+    found = json.loads((folder / "search-best.json").read_text())["data"]
+    assert len(found) == 3
+    assert found[0]["mean"] > 0.8
+    assert (folder / "search-events.txt").read_text().count("event: trial") == 10
     pictures = ("confusion", "roc", "calibration", "importance", "worst")
     for name in ("digit.png", "history.png", "tune.png", *(f"{name}.png" for name in pictures)):
         assert (folder / name).read_bytes().startswith(b"\x89PNG")
