@@ -8,9 +8,13 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.acceptance.running import ROOT, RunningService
 
 
+# Three tunes, each of which compiles, beside other tests on two cores.
+@pytest.mark.timeout(400)
 def test_the_curl_lines_work_as_printed(
     start: Callable[..., RunningService], tmp_path: Path
 ) -> None:
