@@ -5,22 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from service.domain.evaluations import Evaluation
 from service.domain.jobs import Environment
 from service.domain.network import network_of, weights_sha256
 from service.engine import artifact
 from service.engine.artifact import Artifact
-from service.engine.metrics import evaluate
-from service.engine.outcomes import class_codes, numbers
+from service.engine.judging.judged_rows import evaluation_of
 from service.engine.predictor import Predictor
 from service.engine.recipe import ColumnSource
-from service.engine.task import FitTask, FittedNetwork, Source
+from service.engine.task import FitTask, FittedNetwork
 from service.engine.training import export
 from service.engine.training.network import Weights, keras_model
-from service.engine.training.preparation import Prepared, case_weights
+from service.engine.training.preparation import Prepared
 
 
 def finish(
@@ -58,10 +53,17 @@ def finish(
         summary=export.summary(model),
         versions=environment.versions,
         na=task.na,
+        constant=prepared.constant,
     )
     predictor = Predictor(made)
     evaluations = tuple(
-        _evaluation(task, predictor, prepared, source, table_of(source.path), wanted.metrics)
+        evaluation_of(
+            predictor,
+            table_of(source.path),
+            dataset=source.dataset.name,
+            dataset_sha256=source.dataset.sha256,
+            names=wanted.metrics,
+        )
         for source, wanted in zip(task.evaluations, spec.evaluate, strict=True)
     )
     artifact.write(staging, made)
@@ -74,32 +76,4 @@ def finish(
         weights_sha256=weights_sha256(weights),
         dataset_sha256=task.training.dataset.sha256,
         evaluations=evaluations,
-    )
-
-
-def _evaluation(
-    task: FitTask,
-    predictor: Predictor,
-    prepared: Prepared,
-    source: Source,
-    table: ColumnSource,
-    names: list[str] | None,
-) -> Evaluation:
-    spec, levels = task.spec, prepared.levels
-    truth: NDArray[np.int32] | NDArray[np.float32] = (
-        class_codes(table, spec.outcomes[0], levels)
-        if levels is not None
-        else numbers(table, spec.outcomes)
-    )
-    return evaluate(
-        id="",
-        dataset=source.dataset.name,
-        dataset_sha256=source.dataset.sha256,
-        names=names,
-        truth=truth,
-        estimate=predictor.predict(table).raw,
-        levels=levels,
-        mode=predictor.mode,
-        constant=prepared.constant,
-        weights=case_weights(spec, table, None),
     )
