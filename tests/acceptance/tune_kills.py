@@ -151,7 +151,8 @@ def _killed(
         )
 
     before = server.call("GET", f"/v1/jobs/{job_id}")["progress"]["epoch"]
-    until(further, 60)
+    # A back-off of 40 s, and the start of a child on a machine that has other things to do.
+    until(further, 150)
     time.sleep(draws.uniform(0, 1.5))
     if _is_over(server, job_id):
         return server
