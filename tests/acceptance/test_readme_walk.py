@@ -13,7 +13,7 @@ import pytest
 from tests.acceptance.running import ROOT, RunningService
 
 
-# Two trainings, a tune, and four exports of which two start TensorFlow each.
+# Two trainings, three tunes that compile, and four exports of which two start TensorFlow each.
 @pytest.mark.timeout(400)
 def test_the_curl_lines_work_as_printed(
     start: Callable[..., RunningService], tmp_path: Path
