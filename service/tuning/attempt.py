@@ -13,6 +13,8 @@ from service.domain.errors import AllFailed, from_stored
 from service.domain.history import EpochRecord
 from service.domain.jobs import Progress
 from service.domain.plan import Plan
+from service.domain.tune.fit_warnings import told_once
+from service.domain.tune.leading import Leading
 from service.domain.tune.results import TrialResult, grouped_reasons
 from service.engine.task import CohortTask, FitOutcome
 from service.executors.port import Executor
@@ -23,6 +25,7 @@ from service.sources import Sources
 from service.store import claims, trials
 from service.store.database import Database
 from service.tuning.choosing import chosen
+from service.tuning.durable import Durable
 from service.tuning.tune_fits import TuneFit, TuneFits
 
 
@@ -52,15 +55,21 @@ class TuneAttempt:
         self._epochs_before = sum(each.epochs_run for each in results)
         self._epochs_here = 0
         self._began = time.monotonic()
+        self._durable = Durable(results, carrying.told_epochs)
+        self._leading = Leading(self._fits.resolved.metrics[0])
+        self._leading.add(results, self._fits.candidates)
         self._keep(self._fits.refused)
         plan = self._planned(executors)
         self._plan = plan.model_dump(mode="json")
         carrying.write(claims.record_plan, self._plan, plan.bit_exact)
-        if not self._train_cohorts(plan, executors):
+        ended = self._train_cohorts(plan, executors)
+        results = list(self._results.values())
+        if ended or carrying.is_cancelled:
+            carrying.write(claims.log, told_once(results), once=True)
+        if not ended:
             carrying.hand_back()
             return
-        results = list(self._results.values())
-        if not any(each.scores for each in results):
+        if not any(each.is_judged for each in results):
             carrying.fail(AllFailed(grouped_reasons(results)))
             return
         self._finalize(executors[0])
@@ -99,7 +108,6 @@ class TuneAttempt:
             for number, own in waiting
         ]
         self._cohorts = [(number, own) for number, own in left if own]
-        self._kept = dict.fromkeys(range(len(self._cohorts)), 0)
         count = sum(len(own) for _, own in self._cohorts)
         line = (
             f"trains {count} fits in {len(self._cohorts)} cohorts; {len(self._results)} had ended"
@@ -127,11 +135,11 @@ class TuneAttempt:
         self._carrying.write(claims.record_epochs, records, self._progress())
 
     def _checkpointed(self, cohort: int, epoch: int) -> None:
-        """Tell of progress: the sum over cohorts of the epochs that are durable."""
+        """Tell of progress: how many epochs of all fits are durable."""
         environment = self._carrying.environment
         assert environment is not None, "_train() sets it"
-        self._kept[cohort] = epoch
-        self._carrying.write(claims.checkpointed, sum(self._kept.values()), environment.fingerprint)
+        kept = self._durable.kept((each.key for each in self._cohorts[cohort][1]), epoch)
+        self._carrying.write(claims.checkpointed, kept, environment.fingerprint)
 
     def _ended(self, cohort: int, fit: int, outcome: FitOutcome) -> None:
         if outcome.ending == "cancelled":
@@ -145,7 +153,11 @@ class TuneAttempt:
         new = [each for each in results if (each.trial, each.fold) not in self._results]
         self._results |= {(each.trial, each.fold): each for each in new}
         if new:
-            self._carrying.write(trials.record, new, self._progress())
+            candidates = self._fits.candidates
+            self._durable.ended(new)
+            self._leading.add(new, candidates)
+            names = {each.trial: candidates[each.trial].as_named() for each in new}
+            self._carrying.write(trials.record, new, self._progress(), self._leading.row(), names)
 
     def _progress(self) -> Progress:
         here, spent = self._epochs_here, time.monotonic() - self._began
@@ -170,6 +182,7 @@ class TuneAttempt:
         )
         cohort = CohortTask(fits=(final,), checkpoints=carrying.checkpoints / "final")
         (outcome,) = executor.run(cohort, self._record, carrying.should_stop)
+        carrying.write(claims.log, [f"the last fit: {line}" for line in outcome.log])
         if outcome.ending == "cancelled":
             carrying.hand_back()
         elif outcome.fitted is None:
@@ -191,6 +204,8 @@ def result_of(fit: TuneFit, outcome: FitOutcome) -> TrialResult:
         note = from_stored(dict(outcome.error)).detail
     elif outcome.ending == "diverged":
         note = f"The loss was not finite in epoch {outcome.epochs_run}."
+    elif assessed is not None:
+        note = assessed.note
     return TrialResult(
         trial=fit.trial,
         fold=fit.fold,
@@ -203,4 +218,5 @@ def result_of(fit: TuneFit, outcome: FitOutcome) -> TrialResult:
         stopped_epoch=outcome.stopped_epoch,
         best_epoch=outcome.best_epoch,
         note=note,
+        warnings=outcome.warnings,
     )

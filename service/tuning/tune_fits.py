@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -17,6 +18,7 @@ from service.domain.plan import Plan, plan
 from service.domain.planned_fit import PlannedFit, planned
 from service.domain.resolve import Resolved
 from service.domain.spec_checks import training_rows
+from service.domain.tune.candidates import Candidate
 from service.domain.tune.resolving import Contender, ResolvedTune, resolve_tune
 from service.domain.tune.results import TrialResult
 from service.domain.tune.spec import TuneSpec
@@ -56,6 +58,11 @@ class TuneFits:
     def spec(self) -> TuneSpec:
         """The tune as it is run."""
         return self.resolved.spec
+
+    @cached_property
+    def candidates(self) -> Mapping[int, Candidate]:
+        """Every candidate by its trial."""
+        return {each.candidate.trial: each.candidate for each in self.resolved.contenders}
 
     @property
     def n_trials(self) -> int:

@@ -529,6 +529,7 @@ def test_events_tell_each_trial_once_with_its_scores(
     finish(database, claim)
     events = client.get(f"{path}/events").text
     assert events.count("event: trial") == 2
+    assert events.count('"leader":{"trial":1,') == 2
     assert '"accuracy":0.75' in events.replace(" ", "")
     assert "event: done" in events
 

@@ -43,9 +43,9 @@ def roc_auc(data: Classified) -> Score:
     """
     counts = np.bincount(data.truth, minlength=len(data.levels))
     absent = tuple(level for level, n in zip(data.levels, counts, strict=True) if n == 0)
+    if np.count_nonzero(counts) < 2:
+        return Score(math.nan, (_absent(absent, "the area is undefined"),))
     if data.is_binary:
-        if absent:
-            return Score(math.nan, (_absent(absent, "the area is undefined"),))
         return Score(_one_against_rest(data, 0))
     if data.weights is not None:
         if absent:
