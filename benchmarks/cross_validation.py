@@ -114,7 +114,7 @@ CONTESTS = {
         file="adult_train.csv",
         outcome="income",
         metric="roc_auc",
-        batch_size=128,
+        batch_size=256,
         levels=(">50K", "<=50K"),
     ),
 }

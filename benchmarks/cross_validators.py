@@ -7,7 +7,9 @@ every candidate. Imports, reading the table and making the folds are not timed.
 from __future__ import annotations
 
 import itertools
+import logging
 import multiprocessing
+import os
 import tempfile
 import time
 import warnings
@@ -111,6 +113,7 @@ def grid_search(task: Task) -> Answer:
     or half the mean squared error; `alpha` is such that the first kernel's share is ours.
     """
     import pandas as pd
+    from joblib.externals.loky import get_reusable_executor
     from sklearn.model_selection import GridSearchCV
     from sklearn.neural_network import MLPClassifier, MLPRegressor
     from sklearn.pipeline import make_pipeline
@@ -146,6 +149,8 @@ def grid_search(task: Task) -> Answer:
     started = time.perf_counter()
     search.fit(frame, task.outcome)
     seconds = time.perf_counter() - started
+    # Its idle workers would keep this process from ending for minutes.
+    get_reusable_executor().shutdown(kill_workers=True)
     sign = 1 if task.classification else -1
     found = search.cv_results_
     scores = {}
@@ -160,6 +165,8 @@ def keras_tuner(task: Task) -> Answer:
 
     The rows of each fold are prepared once for all candidates; that is among its seconds.
     """
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     import keras
     import keras_tuner as kt
     import pandas as pd

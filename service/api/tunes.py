@@ -23,11 +23,13 @@ from service.domain.errors import Conflict, FieldError
 from service.domain.jobs import Job
 from service.domain.names import did_you_mean
 from service.domain.tune.candidates import candidates
+from service.domain.tune.combinations import logarithmic_ids
 from service.domain.tune.ranking import Ranked, ranked
 from service.domain.tune.resampling import MAX_RESAMPLES
 from service.domain.tune.results import TrialResult, scores_of, trials_of, with_best_epochs
 from service.domain.tune.selecting import select
 from service.domain.tune.spec import Finalize, Rule, Sort, TuneSpec
+from service.engine.plots.parallel import parallel
 from service.engine.plots.tuning import tuning
 from service.engine.resamples import resample_table
 from service.engine.tables.storage import canonical_path
@@ -231,11 +233,22 @@ def plot_tune(
     j: Reference,
     extension: Literal["svg", "png"],
     metric: Metric = None,
+    view: Annotated[
+        Literal["panels", "parallel"],
+        Query(
+            description="`panels` has one a hyperparameter; `parallel` has an axis for each and "
+            "one for the metric, and a line a candidate, the stronger the better."
+        ),
+    ] = "panels",
 ) -> Response:
     """The metric against each hyperparameter, coloured by the one with fewest values."""
     tune = _tune(database, j)
-    rows = tune.ranked(metric)
-    drawn = tuning(rows, title=tune.job.name or tune.job.id, fmt=extension)
+    rows, title = tune.ranked(metric), tune.job.name or tune.job.id
+    if view == "parallel":
+        scales = logarithmic_ids(tune.spec)
+        drawn = parallel(rows, logarithmic=scales, title=title, fmt=extension)
+    else:
+        drawn = tuning(rows, title=title, fmt=extension)
     return picture(request, drawn, SVG if extension == "svg" else PNG)
 
 

@@ -398,6 +398,10 @@ def test_a_tune_is_a_picture(client: TestClient, tuned: str, extension: str, sta
     assert client.get(f"{tuned}/plots/tune.{extension}", headers=etag).status_code == 304
     other = client.get(f"{tuned}/plots/tune.{extension}?metric=roc_auc")
     assert other.content != drawn.content
+    lines = client.get(f"{tuned}/plots/tune.{extension}?view=parallel")
+    assert (lines.status_code, lines.content != drawn.content) == (200, True)
+    assert client.get(f"{tuned}/plots/tune.{extension}?view=panels").content == drawn.content
+    assert client.get(f"{tuned}/plots/tune.{extension}?view=lines").status_code == 422
     assert client.get(f"{tuned}/plots/tune.gif").status_code in (404, 422)
 
 

@@ -111,7 +111,9 @@ def test_what_is_undefined_is_told_with_its_reasons() -> None:
     assert alone.undefined == (
         "roc_auc is undefined: Some classes have no rows: the area is undefined. Classes: 'b'."
     )
-    lost = scores(["accuracy", "kap"], [0, 1], [[1, 0], [math.nan, 0]], labels(2), "classification")
+    lost = scores(
+        ["accuracy", "kap"], [0, 1], [[1.0, 0.0], [math.nan, 0.0]], labels(2), "classification"
+    )
     assert lost.undefined == (
         "accuracy, kap are undefined: Some estimates are missing or infinite: no score is defined."
     )
