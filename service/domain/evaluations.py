@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from service.domain.schema import Value
 
 
@@ -43,7 +45,10 @@ class ScoreWarning(Value):
 
 
 class Evaluation(Value):
-    """A model's scores on a dataset; an undefined or non-finite score is None, with a warning."""
+    """A model's scores on a dataset; an undefined or non-finite score is None, with a warning.
+
+    With `rows` "testing" it is on those rows of the training dataset that the fit never saw.
+    """
 
     id: str
     dataset: str
@@ -54,3 +59,4 @@ class Evaluation(Value):
     confusion: Confusion | None = None
     by_class: tuple[ClassScore, ...] | None = None
     warnings: tuple[ScoreWarning, ...] = ()
+    rows: Literal["testing"] | None = None

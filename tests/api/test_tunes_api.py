@@ -423,9 +423,42 @@ def test_finalize_queues_a_fit_with_the_chosen_values_and_the_tune_s_seeds(
     assert (spec["model"]["hidden_units"], spec["model"]["penalty"]) == (4, 0.0)
     assert spec["model"]["seeds"] == [1, 2, 3]
     assert spec["engine"]["shuffle_seed"] == asked["engine"]["shuffle_seed"]
-    assert spec["evaluate"] == judged
+    assert spec["evaluate"] == [{**judged[0], "rows": None}]
     model = trainer.succeed(trainer.claim())
     assert client.get(f"/v1/models/{model.id}").json()["name"] == "grid"
+
+
+def test_a_last_fit_is_judged_on_the_data_that_it_is_asked_for(
+    client: TestClient, tuned: str, table: str
+) -> None:
+    judged = {"dataset": table, "metrics": ["accuracy"]}
+    spec = client.post(f"{tuned}/finalize", json={"evaluate": [judged]}).json()["spec"]
+    assert spec["evaluate"] == [{**judged, "rows": None}]
+    assert spec["split"] is None
+    for wrong, loc in (
+        ({"dataset": "tabel"}, "dataset"),
+        ({"dataset": table, "rows": "testing"}, "rows"),
+    ):
+        answer = client.post(f"{tuned}/finalize", json={"evaluate": [wrong]})
+        assert answer.status_code == 422, answer.text
+        assert answer.json()["errors"][0]["loc"] == ["body", "evaluate", 0, loc]
+
+
+def test_a_last_fit_keeps_the_testing_rows_of_a_validation_set_for_its_judgement(
+    client: TestClient, table: str, trainer: NumpyTrainer, database: Database
+) -> None:
+    three = {"kind": "validation_set", "prop": [0.5, 0.25], "seed": 5, "strata": "y"}
+    path = submitted(client, tune(table, resamples=three))
+    claim = trainer.claim()
+    record(database, claim, results({1: [0.5], 3: [0.75]}))
+    finish(database, claim)
+    spec = client.post(f"{path}/finalize", json={"select": "best"}).json()["spec"]
+    assert spec["split"] == three
+    assert spec["evaluate"] == [
+        {"dataset": table, "metrics": ["accuracy", "roc_auc"], "rows": "testing"}
+    ]
+    told = client.post("/v1/jobs?dry_run=true", json=spec)
+    assert told.status_code == 200, told.text
 
 
 def test_finalize_with_the_best_epochs_trains_their_mean_and_stops_no_more(

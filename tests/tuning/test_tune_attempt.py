@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from service.domain.fit import FitSpec
@@ -116,6 +117,46 @@ def test_finalize_fits_the_best_again_on_all_rows(
     # The epochs of the last fit are those of one trial more.
     assert set(place.histories(job_id)) == BOTH | {(3, 1)}
     assert {each.trial for each in place.results(job_id)} == {1, 2}
+
+
+def test_the_testing_rows_of_a_validation_set_train_nothing_and_judge_the_last_fit(
+    place: TunedJobs, executor: NotingExecutor, tmp_path: Path
+) -> None:
+    three = {"kind": "validation_set", "prop": [0.6, 0.2], "seed": 3}
+    job_id = place.submit(name="grid", resamples=three, finalize={"metric": "accuracy"})
+    job = place.carry()
+    assert job.state is JobState.SUCCEEDED
+    fits = TuneFits.of(job.spec, Sources(place.database, place.settings, job_id))
+    (drawn,) = fits.folds
+    assert drawn.testing is not None
+    assert len(drawn.testing) == 80
+    (evaluation,) = job.evaluations
+    assert (evaluation.dataset, evaluation.n, evaluation.rows) == ("table", 80, "testing")
+    assert set(evaluation.metrics) == {"accuracy", "roc_auc"}
+    model = place.model(job)
+    spec = FitSpec.model_validate(model.spec)
+    # What a fit of these rows alone gives, which sees nothing of the others.
+    chosen = next(
+        each.task
+        for each in fits.trained
+        if each.task.spec.model.hidden_units == spec.model.hidden_units
+    )
+    assert chosen.fold is not None
+    rows = np.union1d(drawn.analysis, drawn.assessment)
+    (tmp_path / "staged").mkdir()
+    fold = replace(chosen.fold, analysis=rows, assessment=drawn.testing)
+    alike = replace(chosen, fold=fold, staging=tmp_path / "staged")
+    (outcome,) = executor.run(alone(alike), lambda _: None, lambda: False)
+    assert outcome.fitted is not None
+    assert outcome.assessed is not None
+    assert model.weights_sha256 == outcome.fitted.weights_sha256
+    for metric, score in outcome.assessed.scores.items():
+        assert evaluation.metrics[metric] == pytest.approx(score, abs=1e-9)
+    # The model's spec says all of it: as a fit of its own it is the same model.
+    again = place.fitted(spec)
+    assert place.model(again).weights_sha256 == model.weights_sha256
+    assert again.evaluations[0].metrics == evaluation.metrics
+    assert again.evaluations[0].rows == "testing"
 
 
 def test_without_refit_the_one_resample_s_own_network_is_published(place: TunedJobs) -> None:

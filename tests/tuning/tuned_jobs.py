@@ -9,9 +9,12 @@ from typing import Any
 from sqlalchemy import select
 
 from service import calibrations
+from service.api.submission import resolved, submit
 from service.api.tune_submission import resolved_tune, submit_tune
+from service.attempt import Attempt
 from service.carrying import Carrying
 from service.domain.cost import TYPICAL, Calibration
+from service.domain.fit import FitSpec
 from service.domain.history import EpochRecord
 from service.domain.jobs import Job
 from service.domain.models import RegisteredModel
@@ -129,6 +132,17 @@ class TunedJobs:
         TuneAttempt(self.database, self.settings, carrying).run((self._executor, *others))
         assert not carrying.staging.exists()
         return self.job(claim.job.id)
+
+    def fitted(self, spec: FitSpec) -> Job:
+        """Queue a fit, carry it, and return it as it then is."""
+        with self.database.write() as s:
+            found, used = resolved(s, spec)
+            job_id = submit(s, found.spec, used, epochs=found.spec.model.epochs).id
+            claim = claims.claim(s, "wrk_test")
+        assert claim is not None
+        carrying = Carrying(self.database, self.settings, claim, lambda: False)
+        Attempt(self.database, self.settings, carrying).run(self._executor)
+        return self.job(job_id)
 
     def job(self, job_id: str) -> Job:
         with self.database.read() as s:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.domain.evaluations import Evaluation
+from service.domain.fit import Evaluate
 from service.domain.jobs import Environment
 from service.domain.network import network_of, weights_sha256
 from service.engine import artifact
@@ -61,7 +62,7 @@ def finish(
     )
     predictor = Predictor(made)
     evaluations = tuple(
-        _evaluation(task, predictor, prepared, source, table_of(source.path), wanted.metrics)
+        _evaluation(task, predictor, prepared, source, table_of(source.path), wanted)
         for source, wanted in zip(task.evaluations, spec.evaluate, strict=True)
     )
     artifact.write(staging, made)
@@ -83,7 +84,7 @@ def _evaluation(
     prepared: Prepared,
     source: Source,
     table: ColumnSource,
-    names: list[str] | None,
+    wanted: Evaluate,
 ) -> Evaluation:
     spec, levels = task.spec, prepared.levels
     truth: NDArray[np.int32] | NDArray[np.float32] = (
@@ -91,15 +92,23 @@ def _evaluation(
         if levels is not None
         else numbers(table, spec.outcomes)
     )
-    return evaluate(
+    estimate, weights = predictor.predict(table).raw, case_weights(spec, table, None)
+    if wanted.rows is not None:
+        if task.fold is None:
+            raise ValueError("Expected a fold that keeps rows for testing. There is none.")
+        kept = task.fold.assessment
+        truth, estimate = truth[kept], estimate[kept]
+        weights = None if weights is None else weights[kept]
+    found = evaluate(
         id="",
         dataset=source.dataset.name,
         dataset_sha256=source.dataset.sha256,
-        names=names,
+        names=wanted.metrics,
         truth=truth,
-        estimate=predictor.predict(table).raw,
+        estimate=estimate,
         levels=levels,
         mode=predictor.mode,
         constant=prepared.constant,
-        weights=case_weights(spec, table, None),
+        weights=weights,
     )
+    return found.model_copy(update={"rows": wanted.rows})
