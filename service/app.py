@@ -21,9 +21,11 @@ from service.api import (
     datasets,
     docs,
     handlers,
+    inference,
     job_events,
     job_history,
     jobs,
+    model_cards,
     models,
     openapi,
     operations,
@@ -31,10 +33,12 @@ from service.api import (
     problem_pages,
     recipes,
     tunes,
+    vetiver,
 )
 from service.api.dependencies import Resources
 from service.api.edge import Edge
 from service.api.feeds import Feeds
+from service.api.inference_wire import InferBody
 from service.api.surface import Surface, refuse_unknown_query
 from service.domain.datasets import BuiltinRequest, ReadOptions
 from service.domain.fit import FitSpec
@@ -59,7 +63,10 @@ _ROUTERS = (
     job_events,
     tunes,
     models,
+    model_cards,
     predictions,
+    inference,
+    vetiver,
 )
 _DESCRIBED = (
     FitSpec,
@@ -74,12 +81,15 @@ _DESCRIBED = (
     predictions.RowsToPredict,
     predictions.ColumnsToPredict,
     predictions.StoredRows,
+    InferBody,
 )
 _TAGS = [
     {"name": "datasets", "description": "Tables, by name: upload them, look at them."},
     {"name": "recipes", "description": "What is done to the predictors before a network."},
     {"name": "jobs", "description": "Requests to train, and what became of them."},
     {"name": "models", "description": "What was trained, and what it predicts."},
+    {"name": "inference", "description": "The Open Inference Protocol, for stock clients."},
+    {"name": "vetiver", "description": "What vetiver's clients send and expect."},
     {"name": "aliases", "description": "Movable names of models."},
     {"name": "operations", "description": "For who runs the service."},
 ]

@@ -17,6 +17,8 @@ Body = TypeVar("Body", bound=BaseModel)
 
 JSON = "application/json"
 CSV = "text/csv"
+ARROW = "application/vnd.apache.arrow.stream"
+PARQUET = "application/vnd.apache.parquet"
 MULTIPART = "multipart/form-data"
 
 

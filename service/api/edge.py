@@ -28,8 +28,13 @@ SECURITY_HEADERS = {
 # A form's file streams to the disk. Rows to predict are held in memory, as text and as cells;
 # larger tables are uploaded and predicted by name.
 STREAMED = "multipart/form-data"
-ROWS = "text/csv"
-MAX_ROWS_BYTES = 64 * 2**20
+ROWS = {
+    "text/csv": 64 * 2**20,
+    # Typed columns do not grow when they are read.
+    "application/octet-stream": 256 * 2**20,
+    "application/vnd.apache.arrow.stream": 256 * 2**20,
+    "application/vnd.apache.parquet": 256 * 2**20,
+}
 RETRY_SECONDS = 2
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
@@ -77,8 +82,8 @@ class Edge:
         media = headers.get("content-type", "").split(";", 1)[0].strip().lower()
         if media == STREAMED:
             return self._max_upload_bytes
-        if media == ROWS:
-            return min(max(MAX_ROWS_BYTES, self._max_body_bytes), self._max_upload_bytes)
+        if media in ROWS:
+            return min(max(ROWS[media], self._max_body_bytes), self._max_upload_bytes)
         return self._max_body_bytes
 
 

@@ -17,6 +17,7 @@ from service.api.dependencies import (
     SettingsOf,
 )
 from service.api.openapi import NOT_MODIFIED, content, problems
+from service.api.served import served
 from service.api.views import ModelList, ModelView, model_item, model_view
 from service.domain.models import RegisteredModel
 from service.domain.network import Network
@@ -117,8 +118,7 @@ def get_prototype(
     request: Request, database: DatabaseOf, predictors: PredictorsOf, m: Reference
 ) -> Response:
     """JSON Schema of one row to predict, with an example."""
-    model = _model(database, m)
-    predictor = predictors.get(model.artifact_path, model.artifact_sha256)
+    model, predictor = served(database, predictors, m)
     title = f"A row to predict with {model.name}@{model.version}"
     return resource(request, prototype(predictor.inputs, title))
 

@@ -88,7 +88,7 @@ def check_live() -> Response:
 @router.get("/readyz", response_model=Ready, responses=problems(503))
 def check_ready(resources: ResourcesOf) -> Response:
     """200 when database and storage work; a reason is no failure, but worth a look."""
-    _require_storage(resources)
+    require_storage(resources)
     with resources.database.read() as s:
         alive = workers.alive(s)
     degraded = [] if alive else ["No worker is alive: jobs are accepted and wait."]
@@ -143,7 +143,7 @@ def list_workers(database: DatabaseOf, limit: Limit = 20, after: After = None) -
     return answer(WorkerList(data=items, has_more=page.has_more, next=page.next))
 
 
-def _require_storage(resources: Resources) -> None:
+def require_storage(resources: Resources) -> None:
     """Write a byte: permissions alone do not tell of a full or a vanished disk."""
     try:
         with TemporaryFile(dir=resources.settings.staging_dir) as probe:

@@ -1,9 +1,10 @@
-"""Predictions: rows as JSON or CSV, or a stored dataset, in; the answer as JSON or CSV, out."""
+"""Predictions: rows as JSON, CSV, Arrow or Parquet, or a dataset, in; JSON, CSV or Arrow out."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -11,10 +12,11 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field, JsonValue, ValidationError
 
 from service.api.answers import CSV, JSON, encode, negotiate
-from service.api.bodies import is_json, media_type, unsupported
+from service.api.bodies import ARROW, PARQUET, is_json, media_type, unsupported
 from service.api.dependencies import DatabaseOf, PredictorsOf, Reference, SettingsOf
 from service.api.json_text import read_json
 from service.api.openapi import problems
+from service.api.served import served
 from service.api.stored_tables import open_table
 from service.api.validation import invalid, invalid_fields, placed
 from service.domain.errors import FieldError, InvalidData, NotFound
@@ -22,19 +24,26 @@ from service.domain.models import RegisteredModel
 from service.domain.schema import Spec
 from service.engine.prediction_answers import Answer, Kind, kinds_of
 from service.engine.prediction_answers import answer as answer_of
-from service.engine.prediction_columns import Layout
+from service.engine.prediction_arrow import arrow_pieces, from_arrow
+from service.engine.prediction_columns import InputColumns, Layout, PredictionRows
 from service.engine.prediction_csv import from_csv
 from service.engine.prediction_rows import SHAPES, from_json
 from service.engine.predictor import Output, Predictor
 from service.engine.tables.table import Table
 from service.settings import Settings
-from service.store import datasets, models
+from service.store import datasets
 from service.store.database import Database
 
 router = APIRouter(prefix="/v1/models/{m}", tags=["models"])
 
 # Rows of a stored dataset that are written at a time.
 BLOCK_ROWS = 10_000
+PLAIN_CSV = "text/csv"
+_TABLES: dict[str, Callable[[bytes, InputColumns], PredictionRows]] = {
+    PLAIN_CSV: from_csv,
+    ARROW: partial(from_arrow, kind="arrow"),
+    PARQUET: partial(from_arrow, kind="parquet"),
+}
 
 
 class StoredRows(Spec):
@@ -75,8 +84,8 @@ class _Sent:
 
 async def _sent(request: Request) -> _Sent:
     media = media_type(request)
-    if not is_json(media) and media != "text/csv":
-        raise unsupported(media, JSON, "text/csv")
+    if not is_json(media) and media not in _TABLES:
+        raise unsupported(media, JSON, *_TABLES)
     return _Sent(media=media, raw=await request.body())
 
 
@@ -97,7 +106,9 @@ _BODY = {
                     "a stored dataset": {"value": {"dataset": "mnist_test", "type": ["class"]}},
                 },
             },
-            "text/csv": {"schema": {"type": "string", "examples": ["x1,x2\n0,1.5\n"]}},
+            PLAIN_CSV: {"schema": {"type": "string", "examples": ["x1,x2\n0,1.5\n"]}},
+            ARROW: {"schema": {"type": "string", "format": "binary"}},
+            PARQUET: {"schema": {"type": "string", "format": "binary"}},
         },
     }
 }
@@ -107,7 +118,12 @@ _BODY = {
     "/predictions",
     response_model=PredictionsView,
     responses={
-        200: {"content": {"text/csv": {"schema": {"type": "string"}}}},
+        200: {
+            "content": {
+                PLAIN_CSV: {"schema": {"type": "string"}},
+                ARROW: {"schema": {"type": "string", "format": "binary"}},
+            }
+        },
         **problems(404, 406),
     },
     openapi_extra=_BODY,
@@ -129,26 +145,24 @@ def predict_rows(
     ] = None,
 ) -> Response:
     """Ask a model about rows; columns that it does not read are ignored."""
-    as_csv = negotiate(request, JSON, "text/csv") == "text/csv"
-    with database.read() as s:
-        model = models.get(s, m)
-    predictor = predictors.get(model.artifact_path, model.artifact_sha256)
-    if sent.media == "text/csv":
+    wanted = negotiate(request, JSON, PLAIN_CSV, ARROW)
+    model, predictor = served(database, predictors, m)
+    if sent.media in _TABLES:
         with placed("query"):
             kinds = kinds_of(_split(type), predictor.mode)
         with placed("body"):
-            rows = from_csv(sent.raw, predictor.inputs)
-            return _answer(model, predictor.predict(rows), kinds, rows.layout, as_csv)
+            rows = _TABLES[sent.media](sent.raw, predictor.inputs)
+            return _answer(model, predictor.predict(rows), kinds, rows.layout, wanted)
     body = read_json(sent.raw)
     if not isinstance(body, dict):
         raise InvalidData(f"Expected an object. Received another JSON value. {SHAPES}")
     if "dataset" in body:
-        return _predict_dataset(database, settings, model, predictor, body, type, as_csv)
+        return _predict_dataset(database, settings, model, predictor, body, type, wanted)
     with placed("query"):
         kinds = kinds_of(_split(type), predictor.mode)
     with placed("body"):
         rows = from_json(body, predictor.inputs)
-        return _answer(model, predictor.predict(rows), kinds, rows.layout, as_csv)
+        return _answer(model, predictor.predict(rows), kinds, rows.layout, wanted)
 
 
 def _predict_dataset(
@@ -158,7 +172,7 @@ def _predict_dataset(
     predictor: Predictor,
     body: Mapping[str, Any],
     type: str | None,
-    as_csv: bool,
+    media: str,
 ) -> Response:
     try:
         asked = StoredRows.model_validate(body)
@@ -181,19 +195,24 @@ def _predict_dataset(
         # a row can be told. It is a few numbers a row; the text of the answer is made in blocks.
         output = predictor.predict(table)
         first = answer_of(_part(output, 0), kinds)
-    blocks = _csv_blocks if as_csv else _json_blocks
-    return StreamingResponse(
-        blocks(model, output, kinds, first),
-        media_type=CSV if as_csv else JSON,
-        headers=_headers(model),
-    )
+    if media == ARROW:
+        return _streamed(model, arrow_pieces(output, kinds), ARROW)
+    if media == PLAIN_CSV:
+        return _streamed(model, _csv_blocks(output, kinds, first), CSV)
+    return _streamed(model, _json_blocks(model, output, kinds, first), JSON)
+
+
+def _streamed(model: RegisteredModel, pieces: Iterator[bytes], media: str) -> Response:
+    return StreamingResponse(pieces, media_type=media, headers=_headers(model))
 
 
 def _answer(
-    model: RegisteredModel, output: Output, kinds: Sequence[Kind], layout: Layout, as_csv: bool
+    model: RegisteredModel, output: Output, kinds: Sequence[Kind], layout: Layout, media: str
 ) -> Response:
+    if media == ARROW:
+        return _streamed(model, arrow_pieces(output, kinds), ARROW)
     found = answer_of(output, kinds)
-    if as_csv:
+    if media == PLAIN_CSV:
         return Response(found.as_csv(), media_type=CSV, headers=_headers(model))
     told = {"model": model.id, "version": model.version, **found.as_json(layout)}
     return Response(encode(told), media_type=JSON, headers=_headers(model))
@@ -225,9 +244,7 @@ def _json_blocks(
     yield b"]}"
 
 
-def _csv_blocks(
-    _model: RegisteredModel, output: Output, kinds: Sequence[Kind], first: Answer
-) -> Iterator[bytes]:
+def _csv_blocks(output: Output, kinds: Sequence[Kind], first: Answer) -> Iterator[bytes]:
     header = len(Answer(columns=first.columns, values=tuple(() for _ in first.columns)).as_csv())
     for at, block in enumerate(_parts(output, kinds, first)):
         yield block.as_csv()[header if at else 0 :]

@@ -16,6 +16,8 @@ MAX_BYTES = 8 * 1024
 MAX_DETAIL = 1000
 MAX_MESSAGE = 400
 MAX_ECHO = 100
+# Where the clients of other protocols look for the words.
+_WORDS_AT = {"/v2/": "error", "/vetiver/": "message"}
 
 
 def _absent(value: object) -> bool:
@@ -40,6 +42,12 @@ class Problem(BaseModel):
     detail: str
     instance: str
     errors: list[ProblemField] | None = Field(default=None, exclude_if=_absent)
+    error: str | None = Field(
+        default=None, exclude_if=_absent, description="The detail again, below /v2."
+    )
+    message: str | None = Field(
+        default=None, exclude_if=_absent, description="The detail again, below /vetiver."
+    )
 
     def encode(self) -> bytes:
         """Return the JSON text."""
@@ -82,13 +90,16 @@ def problem_of(error: FitpointError, instance: str) -> Problem:
     detail = clip(error.detail, MAX_DETAIL)
     while True:
         left_out = len(error.errors) - len(fields)
+        told = f"{detail} ({left_out} more errors are left out.)" if left_out else detail
+        also = {name: told for path, name in _WORDS_AT.items() if instance.startswith(path)}
         problem = Problem(
             type=f"/problems/{error.code if error.code in KINDS else FitpointError.code}",
             title=kind.title,
             status=kind.status,
-            detail=f"{detail} ({left_out} more errors are left out.)" if left_out else detail,
+            detail=told,
             instance=clip(instance, 2 * MAX_ECHO),
             errors=list(fields) or None,
+            **also,
         )
         if len(problem.encode()) <= MAX_BYTES or not fields:
             return problem

@@ -122,23 +122,39 @@ def answer(output: Output, kinds: Sequence[Kind]) -> Answer:
         InvalidSpec: two columns would have one name, as with the kinds `class` and `prob` and a
             level called "class".
     """
-    columns: list[str] = []
+    columns = names_of(output, kinds)
     values: list[tuple[Cell, ...]] = []
     for kind in kinds:
         match kind:
             case "class":
-                columns.append(".pred_class")
                 values.append(tuple(output.classes))
             case "prob":
-                columns += [f".pred_{level}" for level in output.levels or ()]
                 values += _numbers(output.prob)
+            case "numeric":
+                values += _numbers(output.numeric)
+            case "raw":
+                values += _numbers(output.raw)
+    return Answer(columns=columns, values=tuple(values))
+
+
+def names_of(output: Output, kinds: Sequence[Kind]) -> tuple[str, ...]:
+    """Return the names of an answer's columns, as for `answer`.
+
+    Raises:
+        InvalidSpec: two columns would have one name.
+    """
+    columns: list[str] = []
+    for kind in kinds:
+        match kind:
+            case "class":
+                columns.append(".pred_class")
+            case "prob":
+                columns += [f".pred_{level}" for level in output.levels or ()]
             case "numeric":
                 several = len(output.outcomes) > 1
                 columns += [f".pred_{name}" for name in output.outcomes] if several else [".pred"]
-                values += _numbers(output.numeric)
             case "raw":
                 columns += [f".raw_{place + 1}" for place in range(output.raw.shape[1])]
-                values += _numbers(output.raw)
     if len(set(columns)) != len(columns):
         twice = next(name for name in columns if columns.count(name) > 1)
         raise InvalidSpec(
@@ -146,7 +162,7 @@ def answer(output: Output, kinds: Sequence[Kind]) -> Answer:
             f"make two columns '{shown(twice)}' with this model's levels. Ask for one at a time.",
             errors=[FieldError(loc=("type",), msg="Expected one type at a time.")],
         )
-    return Answer(columns=tuple(columns), values=tuple(values))
+    return tuple(columns)
 
 
 def inert(text: str) -> str:

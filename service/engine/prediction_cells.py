@@ -205,6 +205,16 @@ def not_a_moment(row: int, column: Column, cell: object, loc: tuple[str | int, .
     return InvalidData(detail, errors=[FieldError(loc=loc, msg=detail, received=shown(cell))])
 
 
+def moments(cells: Sequence[Any], column: Column, key: str) -> NDArray[np.float64]:
+    """Return cells of dates as days since 1970-01-01, of times as seconds; NaN where missing.
+
+    Raises:
+        InvalidData: a cell is no date or time.
+    """
+    found = (_moment(cell, row, column, key) for row, cell in enumerate(cells))
+    return np.array([np.nan if each is None else each for each in found], dtype=np.float64)
+
+
 def _moment(cell: Any, row: int, column: Column, key: str) -> float | None:
     if cell is None:
         return None

@@ -53,15 +53,8 @@ class InputColumns:
             raise absent
         for column in self.columns:
             kind = types[column.name]
-            wanted, fits = _wanted(column)
-            if kind not in fits:
-                detail = (
-                    f"Expected {wanted} in column '{column.name}', as in training. Received a "
-                    f"column of type {kind}."
-                )
-                raise InvalidData(
-                    detail, errors=[FieldError(loc=(column.name,), msg=detail, received=kind)]
-                )
+            if kind not in _wanted(column)[1]:
+                raise wrong_type(column, kind)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +110,17 @@ class PredictionRows:
 def is_nominal(column: Column) -> bool:
     """Return whether a column's values are categories."""
     return column.type in NOMINAL_TYPES
+
+
+def wrong_type(column: Column, received: str) -> InvalidData:
+    """Return the error for a column of a type that the model's recipe does not read."""
+    detail = (
+        f"Expected {_wanted(column)[0]} in column '{column.name}', as in training. Received a "
+        f"column of type {received[:64]}."
+    )
+    return InvalidData(
+        detail, errors=[FieldError(loc=(column.name,), msg=detail, received=received[:64])]
+    )
 
 
 def _wanted(column: Column) -> tuple[str, tuple[ColumnType, ...]]:

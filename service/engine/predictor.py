@@ -96,6 +96,8 @@ class Predictor:
         self.summary = artifact.summary
         self.n_parameters = network.n_parameters
         self.inputs = _inputs(artifact)
+        self.warnings = tuple(each.message for each in artifact.recipe.warnings)
+        self.versions = artifact.versions
         self._recipe = artifact.recipe
         self._activation = network.activation
         self._output_activation = network.output_activation

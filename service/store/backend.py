@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Literal, Protocol
 
 from sqlalchemy import Connection, Engine
@@ -18,11 +19,21 @@ class Backend(Protocol):
     """One database at one address; nothing is opened before `engine()` is used."""
 
     dialect: str
-    # Whether the database lets one write in at a time, so that threads had better queue for it.
-    one_writer: bool
 
     def engine(self) -> Engine:
         """Return the pool of connections, each set up as the store needs it."""
+        ...
+
+    def turn(self) -> AbstractContextManager[None]:
+        """Wait for the turn to write, where the database lets one write in at a time.
+
+        Raises:
+            Unavailable: it did not come in time.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of what `turn` opened."""
         ...
 
     def options(self, kind: Kind) -> dict[str, object]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 
 from sqlalchemy import Connection, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError, StatementError
@@ -17,7 +17,7 @@ from service.store.postgresql import PostgresBackend
 from service.store.sessions import CLOCK, ReadSession, WriteSession
 from service.store.sqlite_backend import SqliteBackend
 
-# How long a write waits for another one, in this process or elsewhere.
+# How long a write waits for its turn, in this process or elsewhere, and for the lock, together.
 BUSY_SECONDS = 10.0
 
 
@@ -27,12 +27,10 @@ class Database:
     Store functions take a session and never commit: `write()` does, once, at its end.
     """
 
-    def __init__(self, backend: Backend, *, clock: Clock | None, busy_seconds: float) -> None:
+    def __init__(self, backend: Backend, *, clock: Clock | None) -> None:
         self._backend = backend
         self._engine = backend.engine()
         self._clock = clock
-        self._busy_seconds = busy_seconds
-        self._turn = threading.Lock()
         self._writers: set[int] = set()
 
     @classmethod
@@ -57,7 +55,7 @@ class Database:
             Unavailable: the database cannot be reached, or is none that the store can use.
         """
         backend = backend_of(url, journal=journal, busy_seconds=busy_seconds)
-        database = cls(backend, clock=clock, busy_seconds=busy_seconds)
+        database = cls(backend, clock=clock)
         try:
             with database.read() as s:
                 backend.probe(s)
@@ -121,28 +119,19 @@ class Database:
     def close(self) -> None:
         """Close every connection that no thread is using."""
         self._engine.dispose()
+        self._backend.close()
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
         me = threading.get_ident()
         if me in self._writers:
             raise RuntimeError("Expected one write() at a time in a thread. Received a second one.")
-        with self._queued() if self._backend.one_writer else nullcontext():
+        with self._backend.turn():
             self._writers.add(me)
             try:
                 yield
             finally:
                 self._writers.remove(me)
-
-    @contextmanager
-    def _queued(self) -> Iterator[None]:
-        # Threads of one process queue here, and only processes wait for each other at the file.
-        if not self._turn.acquire(timeout=self._busy_seconds):
-            raise Unavailable("The database is busy with other writes. Try again.")
-        try:
-            yield
-        finally:
-            self._turn.release()
 
     @contextmanager
     def _session(self, kind: Kind) -> Iterator[Session]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 
 from sqlalchemy import URL, Connection, Engine, create_engine, text
@@ -47,7 +48,6 @@ class PostgresBackend:
     """The database that a URL names; its leases count on the server's clock."""
 
     dialect = "postgresql"
-    one_writer = False
 
     def __init__(self, url: URL, *, journal: str | None, busy_seconds: float) -> None:
         """Take the URL apart.
@@ -91,6 +91,13 @@ class PostgresBackend:
                 "Expected psycopg, with which PostgreSQL is reached. It is not installed: "
                 "pip install 'fitpoint[postgres]'."
             ) from error
+
+    def turn(self) -> AbstractContextManager[None]:
+        """Wait for nobody: rows are locked here, not the database."""
+        return nullcontext()
+
+    def close(self) -> None:
+        """Do nothing: `turn` opens nothing."""
 
     def options(self, kind: Kind) -> dict[str, object]:
         if kind == "read":

@@ -98,13 +98,14 @@ def _set_journal_mode(connection: Any, mode: JournalMode, busy_seconds: float) -
         )
 
 
-def begin_immediate(connection: Connection, busy_seconds: float) -> None:
-    """Take the write lock, looking for it about every millisecond.
+def begin_immediate(connection: Connection, seconds: float, busy_seconds: float) -> None:
+    """Take the write lock within `seconds`, looking for it about every millisecond.
 
-    SQLite's own waiting ends in sleeps of 100 ms, in which a process that writes without pause
-    takes the lock again every time: another one then waits for seconds.
+    Ours queue before it (service.store.turn), so this waits for others: a backup, a shell. SQLite's
+    own waiting ends in sleeps of 100 ms, in which a process that writes without pause takes the
+    lock again every time. Afterwards statements of the connection wait `busy_seconds`, as before.
     """
-    deadline = time.monotonic() + busy_seconds
+    deadline = time.monotonic() + seconds
     connection.exec_driver_sql("PRAGMA busy_timeout=0")
     try:
         while True:

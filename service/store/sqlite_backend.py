@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from service.store.backend import Kind
 from service.store.clock import Clock, SystemClock
 from service.store.encoding import to_json
 from service.store.sessions import ReadSession
+from service.store.turn import Turn
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +29,6 @@ class SqliteBackend:
     """The file that a URL names; its leases count on this machine's boot clock."""
 
     dialect = "sqlite"
-    one_writer = True
 
     def __init__(self, url: URL, *, journal: str | None, busy_seconds: float) -> None:
         """Take the URL apart.
@@ -41,6 +42,7 @@ class SqliteBackend:
         self._mode = _journal_mode(journal, self._driver.sqlite_version_info)
         self._busy_seconds = busy_seconds
         self._clock = SystemClock()
+        self._turn = Turn(Path(self._url.database or ""))
 
     def engine(self) -> Engine:
         engine = create_engine(
@@ -56,6 +58,12 @@ class SqliteBackend:
         event.listen(engine, "commit", _still_open)
         event.listen(engine, "handle_error", _give_up_read_only)
         return engine
+
+    def turn(self) -> AbstractContextManager[None]:
+        return self._turn.taken(self._busy_seconds)
+
+    def close(self) -> None:
+        self._turn.close()
 
     def options(self, kind: Kind) -> dict[str, object]:
         return {_KIND: kind}
@@ -100,7 +108,7 @@ class SqliteBackend:
         connection.exec_driver_sql("PRAGMA query_only=OFF")
         if kind == "schema":
             connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
-        sqlite.begin_immediate(connection, self._busy_seconds)
+        sqlite.begin_immediate(connection, self._turn.left(), self._busy_seconds)
 
 
 def _still_open(connection: Connection) -> None:

@@ -91,22 +91,22 @@ def experiment(folder: Path, seconds: float) -> dict[str, Any]:
     migrations.migrate(url)
     with closing(Database.open(url)) as database:
         mode = database.about()["journal_mode"]
+    # Told in files: what a long run tells is more than a pipe holds before somebody reads it.
+    answers = [folder / f"{number}.json" for number in range(WRITERS + READERS)]
     started = [
         subprocess.Popen(
-            [sys.executable, "-m", "tests.acceptance.contention", role, url, str(seconds)],
+            [sys.executable, "-m", "tests.acceptance.contention", role, url, str(seconds), answer],
             cwd=ROOT,
             env=clean_environment(),
-            stdout=subprocess.PIPE,
-            text=True,
         )
-        for role in ("write",) * WRITERS + ("read",) * READERS
+        for role, answer in zip(("write",) * WRITERS + ("read",) * READERS, answers, strict=True)
     ]
     largest = 0
     log = file.with_name(f"{file.name}-wal")
     while any(process.poll() is None for process in started):
         largest = max(largest, log.stat().st_size if log.exists() else 0)
         time.sleep(0.1)
-    told = [json.loads(process.communicate()[0]) for process in started]
+    told = [json.loads(answer.read_text()) for answer in answers]
     took = sorted(each for one in told for each in one.get("took", ()))
     return {
         "journal_mode": mode,
@@ -130,8 +130,8 @@ def main() -> int:
     """Run the experiment that the command line asks for, or one of its processes."""
     roles = {"write": write, "read": read}
     if sys.argv[1:2] and sys.argv[1] in roles:
-        role, url, seconds = sys.argv[1:]
-        sys.stdout.write(json.dumps(roles[role](url, float(seconds))))
+        role, url, seconds, answer = sys.argv[1:]
+        Path(answer).write_text(json.dumps(roles[role](url, float(seconds))))
         return 0
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seconds", type=float, default=600)

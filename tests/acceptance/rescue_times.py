@@ -5,8 +5,9 @@
 A real API and two real workers of one folder with Keras children. A child that trains is killed;
 then a worker that trains, in turns the one that `serve` supervises and one that nobody does. With
 `--leases` a worker of another folder is killed, as of another host: only the end of its lease tells
-that it is dead. Times are those of the events in the database, minus that of the kill. Prints them
-as JSON; exits 1 when p99 is over 2 s on one host, or 35 s by leases.
+that it is dead. Times are those of the events in the database, minus that of the kill. Tells
+each on stderr and prints their quantiles as JSON; exits 1 when p99 is over 2 s on one host, or 35 s
+by leases.
 """
 
 from __future__ import annotations
@@ -120,13 +121,19 @@ def kill(pid: int) -> float:
     return killed_at
 
 
+def tell(kind: str, seconds: float) -> float:
+    """Say how long one rescue took, for a run that somebody ends before its end."""
+    print(f"{kind}: queued after {seconds:.3f} s", file=sys.stderr, flush=True)
+    return seconds
+
+
 def killed_children(here: Scene, times: int) -> dict[str, list[float]]:
     """Kill children that train."""
     queued = []
     for _ in range(times):
         job_id, worker = here.training()
         killed_at = kill(child_of(worker))
-        queued.append(here.since(job_id, "queued", killed_at, 60))
+        queued.append(tell("child killed", here.since(job_id, "queued", killed_at, 60)))
         # It waits 10 s now, as jobs do whose process died.
         here.cancel(job_id)
     return {"queued": queued}
@@ -145,7 +152,7 @@ def killed_workers(here: Scene, folder: Path, times: int) -> dict[str, list[floa
                 other.kill()
             else:
                 kill(worker)
-            queued.append(here.since(job_id, "queued", killed_at, 60))
+            queued.append(tell("worker killed", here.since(job_id, "queued", killed_at, 60)))
             claimed.append(here.since(job_id, "running", killed_at, 60))
             here.cancel(job_id)
     finally:
@@ -183,7 +190,7 @@ def ended_leases(here: Scene, folder: Path, times: int) -> dict[str, list[float]
                 here.cancel(first)
             # Another one of its folder would know at once: it comes when the lease has ended.
             killed_at = kill(other.pid)
-            queued.append(here.since(job_id, "queued", killed_at, 60))
+            queued.append(tell("lease ended", here.since(job_id, "queued", killed_at, 60)))
             claimed.append(here.since(job_id, "running", killed_at, 60))
             here.cancel(job_id)
             other.look_after()

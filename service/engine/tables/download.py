@@ -12,6 +12,7 @@ import numpy as np
 from service.domain.temporal import time_text
 from service.engine.prediction_answers import inert
 from service.engine.tables.buffers import missing_of, positions, text_array, values_of
+from service.engine.tables.pieces import Pieces
 
 DownloadFormat = Literal["csv", "csv.gz", "parquet", "arrow"]
 
@@ -67,7 +68,7 @@ def parquet_pieces(path: Path) -> Iterator[bytes]:
     import pyarrow as pa
     import pyarrow.parquet as pa_parquet
 
-    written = _Pieces()
+    written = Pieces()
     with pa.OSFile(str(path)) as file:
         schema = pa.ipc.open_file(file).schema
     with pa_parquet.ParquetWriter(
@@ -98,44 +99,6 @@ def _batches(path: Path) -> Iterator[Any]:
             if at < count:
                 yield reader.get_batch(at)
         at += 1
-
-
-class _Pieces:
-    """A file for Arrow to write to, whose bytes are taken away as they come."""
-
-    closed = False
-
-    def __init__(self) -> None:
-        self._waiting: list[bytes] = []
-        self._written = 0
-
-    def write(self, data: Any) -> int:
-        piece = bytes(data)
-        self._waiting.append(piece)
-        self._written += len(piece)
-        return len(piece)
-
-    def tell(self) -> int:
-        return self._written
-
-    def flush(self) -> None:
-        pass
-
-    def close(self) -> None:
-        self.closed = True
-
-    def writable(self) -> bool:
-        return True
-
-    def readable(self) -> bool:
-        return False
-
-    def seekable(self) -> bool:
-        return False
-
-    def taken(self) -> bytes:
-        found, self._waiting = b"".join(self._waiting), []
-        return found
 
 
 def _texts(column: Any, word: str, *, inert_text: bool) -> Any:
