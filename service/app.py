@@ -42,7 +42,7 @@ from service.api.inference_wire import InferBody
 from service.api.surface import Surface, refuse_unknown_query
 from service.domain.datasets import BuiltinRequest, ReadOptions
 from service.domain.fit import FitSpec
-from service.domain.tune.spec import Finalize, TuneSpec
+from service.domain.tune.spec import LastFit, TuneSpec
 from service.serving import Predictors
 from service.settings import Settings
 from service.store.database import Database
@@ -71,7 +71,7 @@ _ROUTERS = (
 _DESCRIBED = (
     FitSpec,
     TuneSpec,
-    Finalize,
+    LastFit,
     BuiltinRequest,
     ReadOptions,
     dataset_splits.SplitBody,
