@@ -31,7 +31,6 @@ from service.demo.private_server import START_SECONDS, PrivateServer
 FOLDS = 5
 HIDDEN_UNITS = (8, 16, 32, 64, 128)
 PENALTY = (0.0, 1e-4, 1e-3, 1e-2)
-LEARN_RATE = 0.001
 # Prices are compared by their ratio; this one is about the median.
 DOLLARS = 160_000
 RECIPE: list[dict[str, Any]] = [
@@ -46,13 +45,18 @@ RECIPE: list[dict[str, Any]] = [
 
 @dataclass(frozen=True, kw_only=True)
 class Contest:
-    """A table and what is asked of it; `batch_size` is for its number of rows."""
+    """A table and what is asked of it; `batch_size` is for its number of rows.
+
+    `learn_rate` is such that ten epochs suffice: of ames with 0.001 the rmse of one candidate goes
+    from 0.20 to 0.24 with the seeds, with 0.003 from 0.137 to 0.143.
+    """
 
     name: str
     file: str
     outcome: str
     metric: str
     batch_size: int
+    learn_rate: float
     left_out: tuple[str, ...] = ()
     levels: tuple[str, ...] | None = None
 
@@ -81,7 +85,7 @@ class Contest:
                     **tuned,
                     "activation": "relu",
                     "epochs": epochs,
-                    "learn_rate": LEARN_RATE,
+                    "learn_rate": self.learn_rate,
                     "seeds": [1, 2, 3],
                 },
                 "engine": engine,
@@ -107,6 +111,7 @@ CONTESTS = {
         outcome="log_price",
         metric="rmse",
         batch_size=32,
+        learn_rate=0.003,
         left_out=("Order", "PID"),
     ),
     "adult": Contest(
@@ -115,6 +120,7 @@ CONTESTS = {
         outcome="income",
         metric="roc_auc",
         batch_size=256,
+        learn_rate=0.001,
         levels=(">50K", "<=50K"),
     ),
 }
@@ -162,7 +168,7 @@ def task_of(client: Client, contest: Contest, path: str, csv: Path, epochs: int)
         penalty=PENALTY,
         epochs=epochs,
         batch_size=contest.batch_size,
-        learn_rate=LEARN_RATE,
+        learn_rate=contest.learn_rate,
     )
 
 
