@@ -66,6 +66,9 @@ class Settings(BaseSettings):
     max_body_bytes: ByteSize = Field(
         default=ByteSize(8 * 2**20), gt=0, description="The largest JSON body, such as `8MiB`."
     )
+    loaded_models: int = Field(
+        default=16, ge=1, le=10_000, description="Models that the API holds ready to be asked."
+    )
     min_free_bytes: ByteSize | None = Field(
         default=None,
         ge=0,

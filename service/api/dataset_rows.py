@@ -17,7 +17,7 @@ from service.api.openapi import NOT_MODIFIED, content, problems
 from service.api.stored_tables import dataset_of, open_table
 from service.api.validation import invalid_fields
 from service.domain.datasets import Dataset
-from service.domain.errors import FieldError, NotFound
+from service.domain.errors import FieldError, InvalidSpec, NotFound
 from service.engine.plots.image import image
 
 router = APIRouter(prefix="/v1/datasets/{d}", tags=["datasets"])
@@ -110,6 +110,14 @@ def _pixels(dataset: Dataset, width: int | None, height: int | None) -> list[str
         f"{len(numbered) or len(numeric)}. Received {asked}."
     )
     raise invalid_fields([FieldError(loc=("query", "width"), msg=msg)])
+
+
+def square_pixels(dataset: Dataset) -> list[str] | None:
+    """Return the columns that make a row's square picture, None where none do."""
+    try:
+        return _pixels(dataset, None, None)
+    except InvalidSpec:
+        return None
 
 
 def _fits(pixels: int, width: int | None, height: int | None) -> bool:

@@ -40,22 +40,23 @@ class Resources:
         return await anyio.to_thread.run_sync(work, limiter=self.children)
 
 
-def _resources(request: Request) -> Resources:
+# Coroutines, although they wait for nothing: a plain function would be sent to a thread and back.
+async def _resources(request: Request) -> Resources:
     return cast(Resources, request.app.state.resources)
 
 
 ResourcesOf = Annotated[Resources, Depends(_resources)]
 
 
-def _database(resources: ResourcesOf) -> Database:
+async def _database(resources: ResourcesOf) -> Database:
     return resources.database
 
 
-def _settings(resources: ResourcesOf) -> Settings:
+async def _settings(resources: ResourcesOf) -> Settings:
     return resources.settings
 
 
-def _predictors(resources: ResourcesOf) -> Predictors:
+async def _predictors(resources: ResourcesOf) -> Predictors:
     return resources.predictors
 
 

@@ -23,7 +23,7 @@ from service.api.operations import require_storage
 from service.api.served import served
 from service.api.validation import placed
 from service.domain.errors import NotFound
-from service.domain.models import RegisteredModel
+from service.domain.models import ServedModel
 from service.engine.prediction_answers import Kind, kinds_of
 from service.engine.prediction_tensors import (
     TensorShape,
@@ -206,7 +206,7 @@ def infer_version(
 
 def _found(
     database: Database, predictors: Predictors, m: str, v: str
-) -> tuple[RegisteredModel, Predictor]:
+) -> tuple[ServedModel, Predictor]:
     """Return a version of a name; an id or an alias is of one version, and names its name.
 
     Raises:
@@ -221,7 +221,7 @@ def _found(
         raise NotFound(f"Expected a version of '{found.name}'. Received {v}.") from None
 
 
-def _metadata(model: RegisteredModel, predictor: Predictor) -> Response:
+def _metadata(model: ServedModel, predictor: Predictor) -> Response:
     given = tensor_outputs(KINDS[predictor.mode], predictor.levels, predictor.outcomes)
     told = ModelMetadata(
         name=model.name,
@@ -236,7 +236,7 @@ def _view(tensor: TensorShape) -> TensorView:
     return TensorView(name=tensor.name, datatype=tensor.datatype, shape=list(tensor.shape))
 
 
-def _infer(model: RegisteredModel, predictor: Predictor, sent: _Sent) -> Response:
+def _infer(model: ServedModel, predictor: Predictor, sent: _Sent) -> Response:
     body, tensors = read_infer(sent.raw, sent.json_length)
     kinds = _kinds(body, predictor)
     with placed("body"):

@@ -20,7 +20,7 @@ from service.domain.errors import Conflict, NotFound
 from service.domain.models import RegisteredModel
 from service.engine.card import card
 from service.engine.drift import Verdict, drift
-from service.store import datasets, jobs
+from service.store import datasets, jobs, models
 from service.store.database import Database
 
 router = APIRouter(prefix="/v1/models/{m}", tags=["models"])
@@ -93,7 +93,8 @@ def get_card(
 ) -> Response:
     """The model card: data, training, scores, limits; JSON, Markdown or HTML by Accept."""
     media = negotiate(request, JSON, MARKDOWN, HTML)
-    model, predictor = served(database, predictors, m)
+    asked, predictor = served(database, predictors, m)
+    model = _whole(database, asked.id)
     with database.read() as s:
         device = jobs.get(s, model.job_id).device
     made = card(
@@ -122,7 +123,8 @@ async def get_drift(
 ) -> Response:
     """How far a dataset is from the training data: the population stability index by column."""
     database, settings = resources.database, resources.settings
-    model, predictor = await run_in_threadpool(served, database, resources.predictors, m)
+    asked, predictor = await run_in_threadpool(served, database, resources.predictors, m)
+    model = await run_in_threadpool(_whole, database, asked.id)
     with placed("query", "dataset"):
         new = await run_in_threadpool(dataset_of, database, dataset)
     training = await run_in_threadpool(_trained_on, database, model)
@@ -144,6 +146,11 @@ async def get_drift(
         columns=[ColumnDriftView.model_validate(each, from_attributes=True) for each in found],
     )
     return resource(request, told)
+
+
+def _whole(database: Database, model_id: str) -> RegisteredModel:
+    with database.read() as s:
+        return models.get(s, model_id)
 
 
 def _trained_on(database: Database, model: RegisteredModel) -> Dataset | None:

@@ -20,7 +20,7 @@ from service.api.served import served
 from service.api.stored_tables import open_table
 from service.api.validation import invalid, invalid_fields, placed
 from service.domain.errors import FieldError, InvalidData, NotFound
-from service.domain.models import RegisteredModel
+from service.domain.models import ServedModel
 from service.domain.schema import Spec
 from service.engine.prediction_answers import Answer, Kind, kinds_of
 from service.engine.prediction_answers import answer as answer_of
@@ -168,7 +168,7 @@ def predict_rows(
 def _predict_dataset(
     database: Database,
     settings: Settings,
-    model: RegisteredModel,
+    model: ServedModel,
     predictor: Predictor,
     body: Mapping[str, Any],
     type: str | None,
@@ -202,12 +202,12 @@ def _predict_dataset(
     return _streamed(model, _json_blocks(model, output, kinds, first), JSON)
 
 
-def _streamed(model: RegisteredModel, pieces: Iterator[bytes], media: str) -> Response:
+def _streamed(model: ServedModel, pieces: Iterator[bytes], media: str) -> Response:
     return StreamingResponse(pieces, media_type=media, headers=_headers(model))
 
 
 def _answer(
-    model: RegisteredModel, output: Output, kinds: Sequence[Kind], layout: Layout, media: str
+    model: ServedModel, output: Output, kinds: Sequence[Kind], layout: Layout, media: str
 ) -> Response:
     if media == ARROW:
         return _streamed(model, arrow_pieces(output, kinds), ARROW)
@@ -218,7 +218,7 @@ def _answer(
     return Response(encode(told), media_type=JSON, headers=_headers(model))
 
 
-def _headers(model: RegisteredModel) -> dict[str, str]:
+def _headers(model: ServedModel) -> dict[str, str]:
     """CSV has no room for what JSON says beside the rows."""
     return {"X-Model": model.id, "X-Model-Version": str(model.version), "Vary": "Accept"}
 
@@ -235,7 +235,7 @@ def _parts(output: Output, kinds: Sequence[Kind], first: Answer) -> Iterator[Ans
 
 
 def _json_blocks(
-    model: RegisteredModel, output: Output, kinds: Sequence[Kind], first: Answer
+    model: ServedModel, output: Output, kinds: Sequence[Kind], first: Answer
 ) -> Iterator[bytes]:
     head = encode({"model": model.id, "version": model.version})
     yield head[:-1] + b',"rows":['

@@ -56,7 +56,7 @@ class Surface:
         return frozenset(parameter["name"] for parameter in asked)
 
 
-def refuse_unknown_query(request: Request) -> None:
+async def refuse_unknown_query(request: Request) -> None:
     """Raise for a query parameter that the operation does not have.
 
     A misspelt `?dry-run=true` that was ignored would queue a job.

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import secrets
+from importlib.util import find_spec
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from service.api.submission import Used, Wanted, named, submit
 from service.api.validation import invalid
-from service.domain.errors import InvalidSpec
+from service.domain.errors import FieldError, InvalidSpec
 from service.domain.fit import FitSpec
 from service.domain.jobs import Job
 from service.domain.resolve import spec_sha256
 from service.domain.tune.candidates import candidates
-from service.domain.tune.grid import Cell
+from service.domain.tune.grid import Bayes, Cell
 from service.domain.tune.resolving import ResolvedTune, resolve_tune
 from service.domain.tune.spec import TuneSpec
 from service.store.sessions import ReadSession, WriteSession
@@ -25,7 +26,10 @@ def resolved_tune(s: ReadSession, spec: TuneSpec) -> tuple[ResolvedTune, Used]:
 
     Raises:
         InvalidSpec, MissingValues, NoPredictors: what spec and profiles decide.
+        InvalidSpec: it is a search, and what proposes is not installed.
     """
+    if isinstance(spec.grid, Bayes):
+        _require_search()
     engine = spec.fit.get("engine")
     training = spec.fit.get("dataset")
     validation = engine.get("validation_dataset") if isinstance(engine, dict) else None
@@ -48,6 +52,17 @@ def resolved_tune(s: ReadSession, spec: TuneSpec) -> tuple[ResolvedTune, Used]:
     return found, used
 
 
+def _require_search() -> None:
+    # The worker of one machine has what is installed beside this process, which never imports it.
+    if find_spec("optuna") is None:
+        msg = (
+            "Expected the extra `search`, which the grid 'bayes' needs. It is not installed. "
+            "Install it with pip install -c docker/constraints.txt -e '.[search]', or use a grid "
+            "such as 'space_filling'."
+        )
+        raise InvalidSpec(msg, errors=[FieldError(loc=("body", "grid", "kind"), msg=msg)])
+
+
 class CandidateView(BaseModel):
     """A candidate of a grid; `note` says why it would not be fitted."""
 
@@ -59,12 +74,17 @@ class CandidateView(BaseModel):
 
 
 class TuneDryRun(BaseModel):
-    """What a tune would try; nothing was queued. `resamples` is null where only the rows tell."""
+    """What a tune would try; nothing was queued. `resamples` is null where only the rows tell.
+
+    `trials` counts all candidates. A search proposes those that are not among `candidates`, once
+    the ones before were judged.
+    """
 
     spec: dict[str, Any]
     spec_sha256: str
     metrics: tuple[str, ...]
     resamples: int | None
+    trials: int
     candidates: list[CandidateView]
 
 
@@ -75,6 +95,7 @@ def foretold(found: ResolvedTune) -> TuneDryRun:
         spec_sha256=spec_sha256(found.spec),
         metrics=found.metrics,
         resamples=found.resamples,
+        trials=found.trials,
         candidates=[
             CandidateView(
                 trial=each.candidate.trial,
@@ -92,12 +113,13 @@ def submit_tune(s: WriteSession, found: ResolvedTune, used: Used) -> Job:
     """Queue a resolved tune."""
     spec = found.spec
     epochs = sum(each.found.spec.model.epochs for each in found.able if each.found is not None)
+    epochs += found.unknown_epochs
     return submit(
         s,
         spec,
         used,
         epochs=epochs * (found.resamples or 1),
-        trials=len(found.contenders),
+        trials=found.trials,
     )
 
 

@@ -11,7 +11,7 @@ class TrialView(BaseModel):
     """A candidate: its values by id, and the mean of a metric over its resamples.
 
     `std_err` is null when there is one resample. `pruned_at` is the epoch after which a race
-    stopped it; `note` says why it has no estimate.
+    stopped it, and `mean` what it had then; `note` says why it was stopped or has no estimate.
     """
 
     model_config = ConfigDict(extra="allow")

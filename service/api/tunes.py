@@ -23,8 +23,9 @@ from service.domain.errors import Conflict, FieldError
 from service.domain.jobs import Job
 from service.domain.last_fit import with_testing
 from service.domain.names import did_you_mean
-from service.domain.tune.candidates import candidates
+from service.domain.tune.candidates import Candidate
 from service.domain.tune.combinations import logarithmic_ids
+from service.domain.tune.proposals import Proposal, known_candidates
 from service.domain.tune.ranking import Ranked, ranked
 from service.domain.tune.resampling import MAX_RESAMPLES
 from service.domain.tune.results import TrialResult, scores_of, trials_of, with_best_epochs
@@ -35,7 +36,7 @@ from service.engine.plots.tuning import tuning
 from service.engine.resamples import resample_table
 from service.engine.tables.storage import canonical_path
 from service.engine.tables.table import Table
-from service.store import jobs, trials
+from service.store import jobs, proposals, trials
 from service.store.database import Database
 from service.store.sessions import ReadSession, WriteSession
 
@@ -51,6 +52,12 @@ class _Tune:
     job: Job
     spec: TuneSpec
     results: Sequence[TrialResult]
+    proposed: Sequence[Proposal]
+
+    @property
+    def candidates(self) -> tuple[Candidate, ...]:
+        """The candidates that are known: a search proposes some of them while it runs."""
+        return known_candidates(self.spec, self.proposed)
 
     def ranked(self, metric: str | None, place: str = "query") -> tuple[Ranked, ...]:
         """Return every candidate, best first by a metric; default: the tune's first one."""
@@ -60,7 +67,7 @@ class _Tune:
             msg = f"Expected one of this tune's metrics: {', '.join(judged)}. "
             msg += f"Received '{metric}'.{did_you_mean(metric, judged)}"
             raise invalid_fields([FieldError(loc=(place, "metric"), msg=msg)])
-        known = trials_of(candidates(self.spec), self.results)
+        known = trials_of(self.candidates, self.results)
         return ranked(scores_of(self.results), known, metric or judged[0])
 
     def datasets(self, s: ReadSession) -> dict[str, Dataset]:
@@ -94,7 +101,9 @@ def _tune(database: Database, job_id: str) -> _Tune:
         if job.kind != "tune":
             raise Conflict(f"Expected a tune. Job '{job_id}' is of kind {job.kind}.")
         results = trials.of_job(s, job_id)
-    return _Tune(job=job, spec=TuneSpec.model_validate(job.spec), results=results)
+        proposed = proposals.of_job(s, job_id)
+    spec = TuneSpec.model_validate(job.spec)
+    return _Tune(job=job, spec=spec, results=results, proposed=proposed)
 
 
 @router.get("/trials", response_model=Trials, responses={**problems(404, 409), **NOT_MODIFIED})
@@ -127,8 +136,7 @@ def show_best_trials(
     metric: Metric = None,
     n: Annotated[int, Query(ge=1, le=100, description="How many at most.")] = 5,
 ) -> Response:
-    """The best candidates so far; a running tune's leader is the first."""
-
+    """The best candidates so far, a running tune's leader first, those that a race stopped last."""
     rows = [row for row in _tune(database, j).ranked(metric) if row.mean is not None]
     return cached(request, encode({"data": [row.as_row() for row in rows[:n]]}))
 
@@ -243,7 +251,7 @@ def finalize_tune(
     row = select(
         tune.ranked(final.metric, "body"), final.select, sort=final.sort, limit=final.limit
     )
-    chosen = next(each for each in candidates(tune.spec) if each.trial == row.trial.trial)
+    chosen = next(each for each in tune.candidates if each.trial == row.trial.trial)
     assert chosen.spec is not None, "a candidate with an estimate was fitted"
     spec = chosen.spec.model_copy(
         update={

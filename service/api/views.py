@@ -120,7 +120,9 @@ class ModelItem(BaseModel):
     artifact_sha256: str
     artifact_path: str = Field(description="Relative to the storage.")
     dataset_sha256: str
-    evaluations: tuple[Evaluation, ...]
+    evaluations: tuple[Evaluation, ...] = Field(
+        description="The latest 20, the latest last; the list of evaluations has all of them."
+    )
     created_at: datetime
     tags: dict[str, str]
 

@@ -59,6 +59,12 @@ class PrivateServer:
         if not self._keep:
             shutil.rmtree(self.folder, ignore_errors=True)
 
+    @property
+    def pid(self) -> int:
+        """The process that answers requests."""
+        assert self._process is not None, "inside the `with` block"
+        return self._process.pid
+
     def check(self) -> None:
         """Raise ServerFailed when the server has ended."""
         if self._process is not None and self._process.poll() is not None:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from service.domain.schema import Value
+from pydantic import Field
+
+from service.domain.metric_names import Estimator, EventLevel
+from service.domain.schema import Seed, Spec, Value
+
+MAX_RESAMPLES = 10_000
 
 
 class Baseline(Value):
@@ -44,10 +49,46 @@ class ScoreWarning(Value):
     message: str
 
 
+class ConstantPrediction(Value):
+    """What a model without predictors predicts for every row.
+
+    `values` is the code of the training rows' most common class, or their mean of each outcome.
+    """
+
+    kind: Literal["majority", "mean"]
+    values: tuple[float, ...]
+
+
+class Bootstrap(Spec):
+    """Resamples of the rows that are judged, with replacement: how far to trust a score.
+
+    `level` is the share of resamples between an interval's ends, which are quantiles.
+    """
+
+    times: int = Field(default=1000, ge=1, le=MAX_RESAMPLES)
+    level: Annotated[float, Field(gt=0, lt=1)] = 0.95
+    seed: Seed | None = Field(default=None, description="Drawn and recorded when absent.")
+
+
+class Interval(Value):
+    """The quantiles of a score over resamples, their standard deviation, and how many had one."""
+
+    low: float
+    high: float
+    std_err: float | None
+    times: int
+
+
+def _absent(value: object) -> bool:
+    return value is None
+
+
 class Evaluation(Value):
     """A model's scores on a dataset; an undefined or non-finite score is None, with a warning.
 
-    With `rows` "testing" it is on those rows of the training dataset that the fit never saw.
+    `estimator` and `event_level` are what was asked for; `intervals` is None of a score that no
+    resample has. With `rows` "testing" it is on those rows of the training dataset that the fit
+    never saw.
     """
 
     id: str
@@ -59,4 +100,8 @@ class Evaluation(Value):
     confusion: Confusion | None = None
     by_class: tuple[ClassScore, ...] | None = None
     warnings: tuple[ScoreWarning, ...] = ()
-    rows: Literal["testing"] | None = None
+    estimator: Estimator | None = Field(default=None, exclude_if=_absent)
+    event_level: EventLevel | None = Field(default=None, exclude_if=_absent)
+    bootstrap: Bootstrap | None = Field(default=None, exclude_if=_absent)
+    intervals: dict[str, Interval | None] | None = Field(default=None, exclude_if=_absent)
+    rows: Literal["testing"] | None = Field(default=None, exclude_if=_absent)

@@ -23,16 +23,38 @@ CLASSIFICATION_METRICS = (
     "j_index",
     "detection_prevalence",
     "roc_auc",
+    "pr_auc",
+    "average_precision",
+    "gain_capture",
     "mn_log_loss",
     "brier_class",
 )
-REGRESSION_METRICS = ("rmse", "mae", "rsq", "mape", "smape", "ccc", "huber_loss", "msd")
+REGRESSION_METRICS = (
+    "rmse",
+    "mae",
+    "rsq",
+    "rsq_trad",
+    "mape",
+    "smape",
+    "ccc",
+    "huber_loss",
+    "msd",
+    "mase",
+)
+
+# How a metric of one class against the rest becomes one of several classes: the mean of the
+# classes' values, the same weighted by the classes' rows, or one value of all counts added up.
+Estimator = Literal["macro", "macro_weighted", "micro"]
+# Which of two levels is the event.
+EventLevel = Literal["first", "second"]
+# Their curves are each class's own: there are no counts to add up.
+WITHOUT_MICRO: Final = frozenset(("roc_auc", "pr_auc", "average_precision", "gain_capture"))
 
 DEFAULT_CLASSIFICATION_METRICS = ("roc_auc", "accuracy", "brier_class")
 DEFAULT_REGRESSION_METRICS = ("rmse", "rsq")
 
 _MINIMIZED: Final = frozenset(
-    ("mn_log_loss", "brier_class", "rmse", "mae", "mape", "smape", "huber_loss")
+    ("mn_log_loss", "brier_class", "rmse", "mae", "mape", "smape", "huber_loss", "mase")
 )
 
 

@@ -28,6 +28,16 @@ class FittedModel(Value):
     spec: dict[str, Any] | None = None
 
 
+class ServedModel(Value):
+    """What a request needs of a model to be answered by it."""
+
+    id: str
+    name: str
+    version: int
+    artifact_sha256: str
+    artifact_path: str
+
+
 class RegisteredModel(FittedModel):
     """One version of a named model."""
 

@@ -55,6 +55,30 @@ class Plan(Value):
     expected_bytes: int
     bit_exact: bool
 
+    @property
+    def n_fits(self) -> int:
+        """How many fits are planned."""
+        return sum(len(cohort.fits) for cohort in self.cohorts)
+
+    def followed_by(self, later: Plan) -> Plan:
+        """Return the plan of these fits and, once they have ended, of those of another plan.
+
+        The places of the other one's fits come behind those of these.
+        """
+        shift = self.n_fits
+        moved = tuple(
+            cohort.model_copy(update={"fits": tuple(shift + place for place in cohort.fits)})
+            for cohort in later.cohorts
+        )
+        seconds = (self.expected_seconds, later.expected_seconds)
+        return Plan(
+            cohorts=(*self.cohorts, *moved),
+            slots=self.slots,
+            expected_seconds=None if None in seconds else sum(each or 0.0 for each in seconds),
+            expected_bytes=max(self.expected_bytes, later.expected_bytes),
+            bit_exact=self.bit_exact and later.bit_exact,
+        )
+
 
 def plan(
     fits: Sequence[PlannedFit],

@@ -45,7 +45,18 @@ def one_column_a_class(codes: NDArray[np.int32], n_levels: int) -> NDArray[np.fl
 def numbers(
     source: ColumnSource, outcomes: Sequence[str], rows: Selection = None
 ) -> NDArray[np.float32]:
-    """Return the outcomes as float32 (rows, outcomes).
+    """Return the outcomes as the network is trained on them, float32 (rows, outcomes).
+
+    Raises:
+        InvalidData: a value is missing; names the row.
+    """
+    return true_numbers(source, outcomes, rows).astype(np.float32)
+
+
+def true_numbers(
+    source: ColumnSource, outcomes: Sequence[str], rows: Selection = None
+) -> NDArray[np.float64]:
+    """Return the outcomes as they are judged by, float64 (rows, outcomes).
 
     Raises:
         InvalidData: a value is missing; names the row.
@@ -57,4 +68,24 @@ def numbers(
             f"Expected a number as outcome '{outcomes[column]}' in every row. "
             f"Received a missing value in row {row + 1} of the selection."
         )
-    return matrix.astype(np.float32)
+    return matrix
+
+
+def case_weights(
+    source: ColumnSource, name: str | None, rows: Selection = None
+) -> NDArray[np.float32] | None:
+    """Return the case weights of some rows, float32 (rows,); None without a column of them.
+
+    Raises:
+        InvalidData: a weight is missing; names the row.
+    """
+    if name is None or name not in source.types:
+        return None
+    weights = source.numeric(name, rows)
+    if not np.isfinite(weights).all():
+        row = int(np.argmax(~np.isfinite(weights))) + 1
+        raise InvalidData(
+            f"Expected a case weight in every row of '{name}'. Received a missing value in "
+            f"row {row}."
+        )
+    return weights.astype(np.float32)

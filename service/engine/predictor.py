@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from service.domain.errors import FieldError, MissingValues
 from service.domain.fit import Mode
-from service.engine.activations import Matrix
+from service.engine.activations import ACTIVATIONS, Matrix
 from service.engine.artifact import Artifact
 from service.engine.forward import BLOCK_ROWS, forward
 from service.engine.prediction_columns import InputColumns, PredictionRows
@@ -75,6 +76,19 @@ class _Folded(NamedTuple):
     bias: Matrix
 
 
+class FirstLayer(NamedTuple):
+    """The sums of the first layer before its activation, `sums = x @ kernel + constant`, float32.
+
+    `x` is (rows, columns) and `places` are the columns of it that one raw column alone decides, by
+    name; a raw column that others have a say in is not among them.
+    """
+
+    x: Matrix
+    kernel: Matrix
+    sums: Matrix
+    places: Mapping[str, list[int]]
+
+
 class Predictor:
     """Predicts from raw columns, in numpy; it holds weights and no file, and may be shared.
 
@@ -95,6 +109,8 @@ class Predictor:
         self.outcomes = artifact.outcomes
         self.summary = artifact.summary
         self.n_parameters = network.n_parameters
+        self.constant = artifact.constant
+        self.case_weights = artifact.spec.case_weights
         self.inputs = _inputs(artifact)
         self.warnings = tuple(each.message for each in artifact.recipe.warnings)
         self.versions = artifact.versions
@@ -131,6 +147,35 @@ class Predictor:
             raw[rows] = forward(x, weights, self._activation, self._output_activation)
         return Output(raw=raw, levels=self.levels, outcomes=self.outcomes)
 
+    @property
+    def widest(self) -> int:
+        """The units of the widest layer."""
+        return max(len(bias) for bias in self._weights[1::2])
+
+    def first_layer(self, source: ColumnSource) -> FirstLayer:
+        """Return the first layer's sums for each row, and which raw column is where in them.
+
+        Raises:
+            InvalidData, MissingValues: as `predict`.
+        """
+        self.inputs.check(source.types)
+        if self._folded is not None:
+            folded = self._folded
+            x = _centred(folded, source, slice(0, source.n_rows))
+            places = {name: [place] for place, name in enumerate(folded.columns)}
+            return FirstLayer(x, folded.kernel, x @ folded.kernel + folded.bias, places)
+        x, (kernel, bias) = bake(self._recipe, source), self._weights[:2]
+        return FirstLayer(x, kernel, x @ kernel + bias, _alone(self._recipe))
+
+    def outputs_of(self, sums: Matrix) -> Matrix:
+        """Return the network's output for sums of its first layer, float32 (rows, outputs)."""
+        hidden = self._weights[2:]
+        with np.errstate(invalid="ignore", over="ignore"):
+            if not hidden:
+                return ACTIVATIONS[self._output_activation](sums)
+            x = ACTIVATIONS[self._activation](sums)
+        return forward(x, hidden, self._activation, self._output_activation)
+
 
 def _inputs(artifact: Artifact) -> InputColumns:
     """Return the columns that must be given, nominal ones with the levels the recipe knows."""
@@ -144,6 +189,19 @@ def _inputs(artifact: Artifact) -> InputColumns:
     ]
     new_levels = frozenset(artifact.recipe.takes_new_levels)
     return InputColumns(columns=tuple(columns), na=artifact.na, open=new_levels)
+
+
+def _alone(recipe: FittedRecipe) -> dict[str, list[int]]:
+    """Return the outputs of each raw column that shares none of them with another column."""
+    places: dict[str, list[int]] = {name: [] for name in recipe.required}
+    shared: set[str] = set()
+    for place, output in enumerate(recipe.outputs):
+        origins = recipe.origins(output)
+        for name in origins:
+            places[name].append(place)
+        if len(origins) > 1:
+            shared.update(origins)
+    return {name: found for name, found in places.items() if name not in shared}
 
 
 def _folded(recipe: FittedRecipe, kernel: Matrix, bias: Matrix) -> _Folded | None:

@@ -17,7 +17,9 @@ from service.domain.datasets import DEFAULT_NA, Dataset
 from service.domain.evaluations import Evaluation
 from service.domain.fit import FitSpec
 
-Ending = Literal["completed", "early_stopping", "diverged", "cancelled", "max_seconds", "failed"]
+Ending = Literal[
+    "completed", "early_stopping", "diverged", "cancelled", "max_seconds", "paused", "failed"
+]
 Positions = NDArray[np.int64]
 
 
@@ -73,11 +75,23 @@ class CohortTask:
     """Fits that train together: of one cohort of a plan (service.domain.plan), or one alone.
 
     `checkpoints` is where they keep what an interruption must not cost, and look for it; None
-    keeps nothing.
+    keeps nothing. `until` is the epoch after which fits that have not ended are paused, None for
+    no pause: they are assessed as they then stand, and leave a checkpoint from which any of them
+    go on to the bits that they have without a pause.
+
+    `idle` are the 0-based places of fits that train no more and are told nothing of. They keep
+    their place in the compiled program as long as another one would cost more than it saves.
     """
 
     fits: tuple[FitTask, ...]
     checkpoints: Path | None = None
+    until: int | None = None
+    idle: frozenset[int] = frozenset()
+
+    @property
+    def training(self) -> tuple[int, ...]:
+        """The places of the fits that are not idle."""
+        return tuple(place for place in range(len(self.fits)) if place not in self.idle)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +127,8 @@ class FitOutcome:
     """How a fit ended. When it diverged or was cancelled, `fitted` and `assessed` are None.
 
     `fitted` tells of the artifact of a fit that has a `staging`, `assessed` of one that has a fold.
+    One that is paused has no artifact yet; its `epochs_run` are those of its checkpoint, which may
+    be more than `until`.
     `error` is why a fit without `staging` could not be trained, as a job keeps it; others raise.
     `bit_exact` is False when it went on from another environment's checkpoint: the same spec would
     not train the same bits again. `log` is what there is to tell of this fit; `warnings` are those

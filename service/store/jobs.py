@@ -21,6 +21,7 @@ from service.store.tables import (
     JobRow,
     ModelNameRow,
     ModelRow,
+    ProposalRow,
     TrialRow,
 )
 
@@ -197,7 +198,7 @@ def retry(s: WriteSession, job_id: str) -> Job:
     if gone is not None:
         raise Conflict(f"Expected dataset '{gone}' to exist. It was deleted; submit a new job.")
     # Histories of two runs never mix: the new one may be trained on another machine.
-    for history in (EpochRow, TrialRow):
+    for history in (EpochRow, TrialRow, ProposalRow):
         s.execute(delete_from(history).where(history.job_id == job_id))
     events.append_state(s, job_id, token, JobState.QUEUED)
     return job

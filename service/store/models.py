@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from sqlalchemy import bindparam, func, insert, or_, select, update
 from sqlalchemy import delete as delete_from
-from sqlalchemy import func, insert, select, update
 
 from service.domain.errors import Conflict, NotFound
 from service.domain.evaluations import Evaluation
-from service.domain.models import FittedModel, RegisteredModel
-from service.domain.names import did_you_mean
+from service.domain.models import FittedModel, RegisteredModel, ServedModel
+from service.domain.names import NAME_PATTERN, did_you_mean
 from service.store import evaluations, ids
 from service.store.encoding import is_storable
 from service.store.pages import Page, page_of
@@ -20,6 +20,22 @@ from service.store.tables import JobRow, ModelNameRow, ModelRow
 
 _VERSIONED = re.compile(r"(?P<name>[^@]+)@(?P<version>[1-9][0-9]{0,8})")
 _KNOWN_NAMES = 1000
+# An alias, or a name: what most requests for a prediction say.
+_NAME = re.compile(NAME_PATTERN)
+# Built once: each prediction asks it.
+_ALIASED = select(ModelNameRow.alias_of).where(ModelNameRow.name == bindparam("ref"))
+_SERVED = (
+    select(
+        ModelRow.id,
+        ModelRow.name,
+        ModelRow.version,
+        ModelRow.artifact_sha256,
+        ModelRow.artifact_path,
+    )
+    .where(or_(ModelRow.id == _ALIASED.scalar_subquery(), ModelRow.name == bindparam("ref")))
+    .order_by(ModelRow.version.desc())
+    .limit(1)
+)
 
 
 def get(s: ReadSession, ref: str) -> RegisteredModel:
@@ -32,6 +48,23 @@ def get(s: ReadSession, ref: str) -> RegisteredModel:
     job = s.execute(select(JobRow.spec, JobRow.tags).where(JobRow.id == row.job_id)).one()
     scores = evaluations.of_jobs(s, [row.job_id], requested_only=False).get(row.job_id, ())
     return _model(row, row.spec or job.spec, job.tags, scores, _levels(row))
+
+
+def served(s: ReadSession, ref: str) -> ServedModel:
+    """Return what is needed to ask a model, found as by `get`, for a fraction of its cost.
+
+    Raises:
+        NotFound: as `get`.
+    """
+    named = s.execute(_SERVED, {"ref": ref}).one_or_none() if _NAME.fullmatch(ref) else None
+    row = named if named is not None else require(s, ref)
+    return ServedModel(
+        id=row.id,
+        name=row.name,
+        version=row.version,
+        artifact_sha256=row.artifact_sha256,
+        artifact_path=row.artifact_path,
+    )
 
 
 def page(

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from service import calibrations
 from service.carrying import Carrying
 from service.domain.cost import Calibration
-from service.domain.errors import AllFailed, from_stored
+from service.domain.errors import AllFailed, CancelRequested, from_stored
 from service.domain.history import EpochRecord
 from service.domain.jobs import Progress
 from service.domain.plan import Plan
@@ -22,11 +23,15 @@ from service.executors.spread import spread
 from service.publishing import publish
 from service.settings import Settings
 from service.sources import Sources
-from service.store import claims, trials
+from service.store import claims, proposals, trials
 from service.store.database import Database
 from service.tuning.choosing import chosen
 from service.tuning.durable import Durable
-from service.tuning.tune_fits import TuneFit, TuneFits
+from service.tuning.ground import Key, TuneFit
+from service.tuning.proposing import sampler_name
+from service.tuning.racing import race
+from service.tuning.searching import next_round
+from service.tuning.tune_fits import TuneFits
 
 
 class TuneAttempt:
@@ -48,40 +53,67 @@ class TuneAttempt:
         carrying, job = self._carrying, self._carrying.job
         carrying.environment = executors[0].start(carrying.should_stop)
         self._sources = Sources(self._database, self._settings, job.id)
-        self._fits = TuneFits.of(job.spec, self._sources)
         with self._database.read() as session:
             results = trials.of_job(session, job.id)
+            proposed = proposals.of_job(session, job.id)
+        self._fits = TuneFits.of(job.spec, self._sources, proposed)
         self._results = {(each.trial, each.fold): each for each in results}
-        self._epochs_before = sum(each.epochs_run for each in results)
+        self._reached: dict[Key, int] = {}
         self._epochs_here = 0
         self._began = time.monotonic()
         self._durable = Durable(results, carrying.told_epochs)
         self._leading = Leading(self._fits.resolved.metrics[0])
         self._leading.add(results, self._fits.candidates)
-        self._keep(self._fits.refused)
-        plan = self._planned(executors)
-        self._plan = plan.model_dump(mode="json")
-        carrying.write(claims.record_plan, self._plan, plan.bit_exact)
-        ended = self._train_cohorts(plan, executors)
-        results = list(self._results.values())
+        try:
+            ended = self._train_rounds(executors)
+        except CancelRequested:
+            self._tell_warnings()
+            raise
         if ended or carrying.is_cancelled:
-            carrying.write(claims.log, told_once(results), once=True)
+            self._tell_warnings()
         if not ended:
             carrying.hand_back()
             return
+        results = [each for each in self._results.values() if each.pruned_at is None]
         if not any(each.is_judged for each in results):
             carrying.fail(AllFailed(grouped_reasons(results)))
             return
         self._finalize(executors[0])
 
-    def _planned(self, executors: Sequence[Executor]) -> Plan:
-        """Return the plan that an earlier attempt recorded, or a new one."""
-        if self._carrying.job.plan is not None:
-            return Plan.model_validate(self._carrying.job.plan)
+    def _train_rounds(self, executors: Sequence[Executor]) -> bool:
+        """Train all candidates, those of a search round by round; return False when stopped.
+
+        What was proposed is kept before it trains: whoever goes on later trains the same.
+        """
+        carrying, recorded = self._carrying, self._carrying.job.plan
+        plan = None if recorded is None else Plan.model_validate(recorded)
+        while True:
+            self._keep(self._fits.refused)
+            plan = self._planned(executors, plan)
+            self._plan = plan.model_dump(mode="json")
+            carrying.write(claims.record_plan, self._plan, plan.bit_exact)
+            train = partial(self._train_cohorts, plan, executors)
+            if not race(self._fits, lambda: self._results, train, self._keep_stopped):
+                return False
+            results = list(self._results.values())
+            found = next_round(self._fits.resolved, results, carrying.should_stop)
+            if not found:
+                return found is not None
+            carrying.write(proposals.keep, found)
+            line = f"{sampler_name()} proposes trials {found[0].trial} to {found[-1].trial}"
+            carrying.write(claims.log, [line])
+            self._fits = self._fits.with_proposals(found)
+
+    def _planned(self, executors: Sequence[Executor], earlier: Plan | None) -> Plan:
+        """Return the plan of all fits that are known; those that were planned earlier stay."""
+        if earlier is not None and earlier.n_fits == len(self._fits.trained):
+            return earlier
         return self._fits.plan(
-            slots=len(executors),
+            # What trains together may decide the bits, where none are promised.
+            slots=len(executors) if earlier is None else earlier.slots,
             backend=self._settings.backend,
             calibration=self._calibration(executors[0]),
+            earlier=earlier,
         )
 
     def _calibration(self, executor: Executor) -> Calibration:
@@ -97,29 +129,38 @@ class TuneAttempt:
             calibrations.keep(self._settings.data_dir, known)
         return known
 
-    def _train_cohorts(self, plan: Plan, executors: Sequence[Executor]) -> bool:
-        """Train what has no result yet; return False when it was stopped before its end."""
-        waiting = [
+    def _train_cohorts(
+        self, plan: Plan, executors: Sequence[Executor], until: int | None
+    ) -> list[TrialResult] | None:
+        """Train what has no result yet, to an epoch or to its end.
+
+        Returns the results of what is paused, as it stands; None when it was stopped.
+        """
+        cohorts = [
             (number, [self._fits.trained[place] for place in cohort.fits])
             for number, cohort in enumerate(plan.cohorts)
         ]
-        left = [
-            (number, [each for each in own if each.key not in self._results])
-            for number, own in waiting
+        # What a race stopped keeps its place: the program that is compiled has one for it.
+        self._cohorts = [
+            (number, [each for each in own if self._fits.rungs or each.key not in self._results])
+            for number, own in cohorts
+            if any(each.key not in self._results for each in own)
         ]
-        self._cohorts = [(number, own) for number, own in left if own]
-        count = sum(len(own) for _, own in self._cohorts)
-        line = (
-            f"trains {count} fits in {len(self._cohorts)} cohorts; {len(self._results)} had ended"
-        )
-        self._carrying.write(claims.log, [line])
         tasks = [
             CohortTask(
                 fits=tuple(each.task for each in own),
                 checkpoints=self._carrying.checkpoints / f"{number:04d}",
+                until=until,
+                idle=frozenset(at for at, each in enumerate(own) if each.key in self._results),
             )
             for number, own in self._cohorts
         ]
+        line = (
+            f"trains {sum(len(each.training) for each in tasks)} fits in {len(tasks)} cohorts"
+            + ("" if until is None else f" to epoch {until}")
+            + f"; {len(self._results)} had ended"
+        )
+        self._carrying.write(claims.log, [line])
         outcomes = spread(
             tasks,
             executors,
@@ -128,11 +169,22 @@ class TuneAttempt:
             self._checkpointed,
             self._ended,
         )
-        return not any(each.ending == "cancelled" for own in outcomes for each in own)
+        ended = [
+            result_of(own[at], outcome)
+            for (_, own), task, told in zip(self._cohorts, tasks, outcomes, strict=True)
+            for at, outcome in zip(task.training, told, strict=True)
+        ]
+        if any(each.ending == "cancelled" for each in ended):
+            return None
+        return [each for each in ended if each.ending == "paused"]
 
     def _record(self, records: tuple[EpochRecord, ...]) -> None:
-        self._epochs_here += len(records)
-        self._carrying.write(claims.record_epochs, records, self._progress())
+        # A cohort that goes on after a rung tells again what it told before.
+        new = [each for each in records if each.epoch > self._reached.get(key_of(each), 0)]
+        self._reached |= {key_of(each): each.epoch for each in new}
+        self._epochs_here += len(new)
+        if new:
+            self._carrying.write(claims.record_epochs, new, self._progress())
 
     def _checkpointed(self, cohort: int, epoch: int) -> None:
         """Tell of progress: how many epochs of all fits are durable."""
@@ -147,23 +199,28 @@ class TuneAttempt:
         own = self._cohorts[cohort][1][fit]
         if not outcome.bit_exact:
             self._carrying.write(claims.record_plan, self._plan, False)
-        self._keep([result_of(own, outcome)])
+        if outcome.ending != "paused":
+            self._keep([result_of(own, outcome)])
+
+    def _keep_stopped(self, stopped: Sequence[TrialResult], line: str) -> None:
+        self._keep(stopped)
+        self._carrying.write(claims.log, [line])
 
     def _keep(self, results: Sequence[TrialResult]) -> None:
         new = [each for each in results if (each.trial, each.fold) not in self._results]
         self._results |= {(each.trial, each.fold): each for each in new}
-        if new:
-            candidates = self._fits.candidates
-            self._durable.ended(new)
-            self._leading.add(new, candidates)
-            names = {each.trial: candidates[each.trial].as_named() for each in new}
-            self._carrying.write(trials.record, new, self._progress(), self._leading.row(), names)
+        candidates = self._fits.candidates
+        self._durable.ended(new)
+        self._leading.add(new, candidates)
+        names = {each.trial: candidates[each.trial].as_named() for each in new}
+        self._carrying.write(trials.record, new, self._progress(), self._leading.row(), names)
+
+    def _tell_warnings(self) -> None:
+        self._carrying.write(claims.log, told_once(self._results.values()), once=True)
 
     def _progress(self) -> Progress:
         here, spent = self._epochs_here, time.monotonic() - self._began
-        return self._fits.progress(
-            self._results, self._epochs_before + here, spent / here if here else None
-        )
+        return self._fits.progress(self._results, self._reached, spent / here if here else None)
 
     def _finalize(self, executor: Executor) -> None:
         """Publish the chosen candidate where that was asked for, and end the job."""
@@ -195,6 +252,11 @@ class TuneAttempt:
                 spec=task.spec,
                 stopped_epoch=outcome.stopped_epoch,
             )
+
+
+def key_of(record: EpochRecord) -> Key:
+    """Return whose epoch it is."""
+    return record.trial, record.fold
 
 
 def result_of(fit: TuneFit, outcome: FitOutcome) -> TrialResult:

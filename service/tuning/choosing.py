@@ -44,6 +44,5 @@ def chosen(fits: TuneFits, results: Sequence[TrialResult]) -> FitTask | None:
 def choice(fits: TuneFits, results: Sequence[TrialResult], final: Finalize) -> Ranked:
     """Return the row of the candidate that `final` chooses."""
     candidates = [each.candidate for each in fits.resolved.contenders]
-    metric = final.metric or fits.resolved.metrics[0]
-    rows = ranked(scores_of(results), trials_of(candidates, results), metric)
+    rows = ranked(scores_of(results), trials_of(candidates, results), fits.resolved.judging)
     return select(rows, final.select, sort=final.sort, limit=final.limit)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NoReturn
@@ -19,30 +19,16 @@ from service.domain.planned_fit import PlannedFit, planned
 from service.domain.resolve import Resolved
 from service.domain.spec_checks import training_rows
 from service.domain.tune.candidates import Candidate
-from service.domain.tune.resolving import Contender, ResolvedTune, resolve_tune
+from service.domain.tune.halving import expected_epochs, rungs
+from service.domain.tune.proposals import Proposal
+from service.domain.tune.resolving import Contender, ResolvedTune, resolve_tune, with_proposals
 from service.domain.tune.results import TrialResult
 from service.domain.tune.spec import TuneSpec
-from service.engine.resamples import Resample, doubts_of, resample_table
+from service.engine.resamples import Resample, resample_table
 from service.engine.tables.table import Table
-from service.engine.task import FitTask, Fold
+from service.engine.task import Fold
 from service.sources import Sources
-
-Key = tuple[int, int]
-
-
-@dataclass(frozen=True, kw_only=True)
-class TuneFit:
-    """One candidate on one resample."""
-
-    trial: int
-    fold: int
-    found: Resolved
-    task: FitTask
-
-    @property
-    def key(self) -> Key:
-        """Its trial and its fold, both 1-based."""
-        return self.trial, self.fold
+from service.tuning.ground import Ground, Key, TuneFit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,9 +36,9 @@ class TuneFits:
     """A tune's fits: those to train, in the order of trial and fold, and those refused before."""
 
     resolved: ResolvedTune
-    folds: tuple[Resample, ...]
     trained: tuple[TuneFit, ...]
     refused: tuple[TrialResult, ...]
+    ground: Ground
 
     @property
     def spec(self) -> TuneSpec:
@@ -65,13 +51,37 @@ class TuneFits:
         return {each.candidate.trial: each.candidate for each in self.resolved.contenders}
 
     @property
+    def folds(self) -> tuple[Resample, ...]:
+        """The resamples."""
+        return self.ground.drawn
+
+    @property
     def n_trials(self) -> int:
-        """How many candidates there are, those that cannot be fitted included."""
+        """How many candidates are known, those that cannot be fitted included."""
         return len(self.resolved.contenders)
 
+    @cached_property
+    def rungs(self) -> tuple[int, ...]:
+        """The epochs after which a race judges, ascending; none without a race."""
+        race = self.spec.race
+        longest = max((each.task.spec.model.epochs for each in self.trained), default=0)
+        return () if race is None else rungs(race.min_epochs, longest, race.factor)
+
+    @property
+    def factor(self) -> int:
+        """At each rung the best `1 / factor` go on; 1 without a race."""
+        return self.spec.race.factor if self.spec.race is not None else 1
+
     @classmethod
-    def of(cls, spec: Mapping[str, Any], sources: Sources) -> TuneFits:
+    def of(
+        cls, spec: Mapping[str, Any], sources: Sources, proposals: Sequence[Proposal] = ()
+    ) -> TuneFits:
         """Return the fits of a stored tune: its resamples are drawn, its candidates listed.
+
+        Args:
+            spec: the tune.
+            sources: the datasets that it names.
+            proposals: what its search has proposed so far.
 
         Raises:
             InvalidSpec, MissingValues: what only the rows decide about the resamples.
@@ -89,85 +99,97 @@ class TuneFits:
             {each.dataset: sources[each.dataset].dataset for each in tune.evaluate},
             draw=_not_drawn,
         )
-        folds = tuple(resample_table(tune.resamples, Table.open(training.path)))
-        shared = [
+        drawn = tuple(resample_table(tune.resamples, Table.open(training.path)))
+        folds = tuple(
             Fold(
                 number=number,
                 analysis=each.analysis,
                 assessment=each.assessment,
                 metrics=resolved.metrics,
             )
-            for number, each in enumerate(folds, 1)
-        ]
+            for number, each in enumerate(drawn, 1)
+        )
         codes, levels = _classes(resolved, training.path)
-        trained: list[TuneFit] = []
-        refused = [
-            TrialResult(trial=each.candidate.trial, fold=1, ending="failed", note=each.note)
-            for each in resolved.contenders
-            if each.found is None
-        ]
-        for contender in resolved.able:
-            found = contender.found
-            assert found is not None, "`able` have one"
-            for fold, drawn in zip(shared, folds, strict=True):
-                trial = contender.candidate.trial
-                doubts = doubts_of(
-                    drawn,
-                    batch_size=found.spec.engine.batch_size,
-                    validation_split=found.spec.engine.validation_split,
-                    codes=codes,
-                    levels=levels,
-                )
-                stops = next((each.message for each in doubts if each.stops), None)
-                if stops is not None:
-                    refused.append(
-                        TrialResult(trial=trial, fold=fold.number, ending="failed", note=stops)
-                    )
-                    continue
-                task = FitTask(
-                    spec=found.spec,
-                    training=training,
-                    validation=validation,
-                    evaluations=(),
-                    staging=None,
-                    fold=fold,
-                    trial=trial,
-                    na=na,
-                )
-                trained.append(TuneFit(trial=trial, fold=fold.number, found=found, task=task))
-        return cls(resolved=resolved, folds=folds, trained=tuple(trained), refused=tuple(refused))
+        ground = Ground(
+            training=training,
+            validation=validation,
+            na=na,
+            drawn=drawn,
+            folds=folds,
+            codes=codes,
+            levels=levels,
+        )
+        trained, refused = ground.fits(resolved.contenders)
+        found = cls(resolved=resolved, trained=trained, refused=refused, ground=ground)
+        return found.with_proposals(proposals)
 
-    def plan(self, *, slots: int, backend: str, calibration: Calibration | None) -> Plan:
-        """Return cohorts of `trained`'s places."""
-        return plan(
-            [_planned(each) for each in self.trained],
+    def with_proposals(self, proposals: Sequence[Proposal]) -> TuneFits:
+        """Return these fits and, behind them, those of candidates that were proposed next."""
+        if not proposals:
+            return self
+        validation = self.ground.validation
+        resolved = with_proposals(
+            self.resolved,
+            proposals,
+            self.ground.training.dataset,
+            validation.dataset if validation is not None else None,
+        )
+        trained, refused = self.ground.fits(resolved.contenders[self.n_trials :])
+        return replace(
+            self,
+            resolved=resolved,
+            trained=(*self.trained, *trained),
+            refused=(*self.refused, *refused),
+        )
+
+    def plan(
+        self,
+        *,
+        slots: int,
+        backend: str,
+        calibration: Calibration | None,
+        earlier: Plan | None = None,
+    ) -> Plan:
+        """Return cohorts of `trained`'s places, behind those of an `earlier` plan of the first."""
+        begin = 0 if earlier is None else earlier.n_fits
+        made = plan(
+            [_planned(each) for each in self.trained[begin:]],
             slots=slots,
             backend=backend,
             calibration=calibration,
         )
+        return made if earlier is None else earlier.followed_by(made)
 
     def progress(
-        self, results: Mapping[Key, TrialResult], done: int, epoch_seconds: float | None
+        self,
+        results: Mapping[Key, TrialResult],
+        reached: Mapping[Key, int],
+        epoch_seconds: float | None,
     ) -> Progress:
         """Return how far the tune is.
 
+        `epochs` are those asked for, but for what a race spared; `eta_seconds` also foresees what
+        it will spare.
+
         Args:
             results: what has ended.
-            done: epochs of all fits that were trained.
+            reached: the epochs of the fits that train, those that were told.
             epoch_seconds: what one of them took, None before the first.
         """
-        epochs = sum(each.task.spec.model.epochs for each in self.trained)
-        spared = sum(
-            each.task.spec.model.epochs - results[each.key].epochs_run
-            for each in self.trained
-            if each.key in results
-        )
-        left = max(epochs - spared - done, 0)
+        unknown = self.resolved.unknown_epochs * len(self.folds)
+        epochs, done, left = unknown, 0, float(unknown)
+        for each in self.trained:
+            result, asked = results.get(each.key), each.task.spec.model.epochs
+            at = reached.get(each.key, 0) if result is None else result.epochs_run
+            done += at
+            epochs += asked if result is None or result.pruned_at is None else at
+            if result is None:
+                left += expected_epochs(at, asked, self.rungs, self.factor)
         return Progress(
-            epoch=min(done, epochs),
+            epoch=done,
             epochs=epochs,
             trials_done=self._whole(results),
-            trials=self.n_trials,
+            trials=self.resolved.trials,
             eta_seconds=None if epoch_seconds is None else round(epoch_seconds * left, 1),
         )
 

@@ -48,7 +48,21 @@ def test_the_curl_lines_work_as_printed(
     best = json.loads((folder / "best.json").read_text())["data"]
     assert sorted(row["trial"] for row in best) == [1, 2, 3, 4]
     assert best[0]["mean"] > 0.8
+    evaluation = json.loads((folder / "evaluation.json").read_text())
+    interval = evaluation["intervals"]["accuracy"]
+    assert interval["low"] < evaluation["metrics"]["accuracy"] < interval["high"]
+    assert '"image":"/v1/datasets/' in done.stdout
+    (compared,) = json.loads((folder / "comparison.json").read_text())["data"]
+    assert compared["low"] <= compared["difference"] <= compared["high"]
     assert "event: trial" in (folder / "tune-events.txt").read_text()
-    for name in ("digit.png", "history.png", "tune.png"):
+    raced = json.loads((folder / "raced.json").read_text())["data"]
+    assert sorted(row.get("pruned_at", 18) for row in raced) == [2] * 6 + [6] * 2 + [18]
+    assert "pruned_at" not in raced[0]
+    found = json.loads((folder / "search-best.json").read_text())["data"]
+    assert len(found) == 3
+    assert found[0]["mean"] > 0.8
+    assert (folder / "search-events.txt").read_text().count("event: trial") == 10
+    pictures = ("confusion", "roc", "calibration", "importance", "worst")
+    for name in ("digit.png", "history.png", "tune.png", *(f"{name}.png" for name in pictures)):
         assert (folder / name).read_bytes().startswith(b"\x89PNG")
     assert "<svg" in (folder / "bar.svg").read_text()

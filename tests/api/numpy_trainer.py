@@ -15,6 +15,8 @@ from service.domain.jobs import Claim, Environment, Progress
 from service.domain.models import FittedModel, RegisteredModel
 from service.domain.network import network_of, weights_sha256
 from service.engine.artifact import Artifact, publish, write
+from service.engine.metrics import majority_or_mean
+from service.engine.outcomes import class_codes, numbers
 from service.engine.recipe import prep
 from service.engine.tables.table import Table
 from service.settings import Settings
@@ -84,6 +86,12 @@ class NumpyTrainer:
         if spec.mode == "classification":
             levels = table.category_levels(spec.outcomes[0])
         outputs = len(spec.outcomes) if levels is None else len(levels)
+        constant = majority_or_mean(
+            numbers(table, spec.outcomes)
+            if levels is None
+            else class_codes(table, spec.outcomes[0], levels),
+            "regression" if levels is None else "classification",
+        )
         network = network_of(spec, len(recipe.outputs), outputs)
         draw = np.random.default_rng(7)
         shapes = [shape for kernel in network.shapes for shape in (kernel, kernel[1:])]
@@ -99,6 +107,7 @@ class NumpyTrainer:
             keras_bytes=b"PK what Keras wrote",
             summary=SUMMARY,
             versions=environment.versions,
+            constant=constant,
         )
         staging = self._settings.staging_dir / claim.job.id
         write(staging, artifact)

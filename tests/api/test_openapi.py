@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from pydantic import Field, TypeAdapter
 
+from service.api.evaluations import EvaluationBody
 from service.api.recipes import PreviewBody
 from service.domain.datasets import BuiltinRequest
 from service.domain.fit import FitSpec
@@ -70,6 +71,7 @@ def test_every_json_body_has_an_example_that_its_own_schema_takes(document: Any)
         "create_job": Annotated[FitSpec | TuneSpec, Field(discriminator="kind")],
         "create_dataset": BuiltinRequest,
         "preview_recipe": PreviewBody,
+        "evaluate_model": EvaluationBody,
     }
     seen = set()
     for _, _, operation in operations(document):

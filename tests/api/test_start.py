@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-HEAVY = ("keras", "tensorflow", "jax", "pandas", "scipy", "sklearn", "matplotlib")
+HEAVY = ("keras", "tensorflow", "jax", "pandas", "scipy", "sklearn", "matplotlib", "optuna")
 LATER = ("pyarrow", "PIL")
 
 PROGRAM = """
@@ -44,6 +44,16 @@ USE = """
     assert client.get("/v1/datasets/t/rows/1/image.png?width=2&height=1").status_code == 200
     body = {"kind": "fit", "dataset": "t", "outcome": "y"}
     assert client.post("/v1/jobs", json=body).status_code == 202
+    search = {
+        "kind": "tune",
+        "fit": {"dataset": "t", "outcome": "y", "model": {"hidden_units": {"tune": True}},
+                "engine": {"batch_size": 4}},
+        "grid": {"kind": "bayes"},
+        "resamples": {"kind": "validation_split"},
+    }
+    queued = client.post("/v1/jobs", json=search)
+    assert queued.status_code == 202, queued.text
+    assert client.get(queued.headers["location"] + "/trials").status_code == 200
     preview = {"training": "t", "outcome": "y", "recipe": [{"step": "normalize"}]}
     assert client.post("/v1/recipes/preview", json=preview).status_code == 200
 """

@@ -118,8 +118,17 @@ def test_candidates_that_cannot_be_fitted_say_why_and_the_others_are_tried(
     [
         ({"kind": "tun"}, ["kind"], "'fit' or 'tune'"),
         ({"grids": {}}, ["grids"], "grid"),
-        ({"grid": {"kind": "bayes", "size": 5}}, ["grid", "kind"], "does not search"),
-        ({"race": {"kind": "halving"}}, ["race"], "no race"),
+        ({"grid": {"kind": "bayes", "size": 4}}, ["grid"], "`initial`"),
+        ({"grid": {"kind": "bayes"}, "race": {"kind": "halving"}}, ["grid", "kind"], "both"),
+        ({"grid": {"kind": "bayes", "ranges": {"penalti": {"min": -3, "max": -1}}}},
+          ["grid", "ranges", "penalti"], "Did you mean 'penalty'?"),
+        ({"race": {"kind": "halving", "factor": 1}}, ["race", "factor"], "equal to 2"),
+        ({"race": {"kind": "asha"}}, ["race", "kind"], "one of halving"),
+        (
+            {"race": {"kind": "halving", "min_epochs": 20}},
+            ["race", "min_epochs"],
+            "min_epochs below the epochs of the fit",
+        ),
         ({"grid": None}, ["grid"], "Expected a grid for"),
         ({"grid": {"kind": "expand", "values": {"hidden_units": [2]}}}, ["grid", "values"], "None"),
         (
@@ -257,6 +266,33 @@ def test_show_best_leaves_out_what_was_not_judged(client: TestClient, tuned: str
     told = client.get(f"{tuned}/show_best")
     etag = {"If-None-Match": told.headers["etag"]}
     assert client.get(f"{tuned}/show_best", headers=etag).status_code == 304
+
+
+def test_a_candidate_that_a_race_stopped_comes_last_and_is_never_chosen(
+    client: TestClient, table: str, trainer: NumpyTrainer, database: Database
+) -> None:
+    race = {"kind": "halving", "min_epochs": 1}
+    path = submitted(client, tune(table, race=race))
+    claim = trainer.claim()
+    note = "Stopped by the race after epoch 1: its mean accuracy, 0.9, is not among the best."
+    stopped = {"ending": "pruned", "epochs_run": 1, "pruned_at": 1, "note": note}
+    record(database, claim, results({1: (0.9, 0.9, 0.9), 2: (0.8, 0.8, 0.8)}, **stopped))
+    # Nothing has come to its end yet: there is nobody to choose.
+    assert [row["pruned_at"] for row in rows(client, f"{path}/show_best")] == [1, 1]
+    assert client.get(f"{path}/select").status_code == 409
+    record(database, claim, results({3: (0.5, 0.6, 0.7), 4: (None, None, None)}))
+    finish(database, claim)
+    best = rows(client, f"{path}/show_best")
+    assert [row["trial"] for row in best] == [3, 1, 2]
+    assert "pruned_at" not in best[0]
+    assert (best[1]["pruned_at"], best[1]["note"], best[1]["mean"]) == (1, note, 0.9)
+    assert [row["trial"] for row in rows(client, f"{path}/trials")] == [3, 1, 2, 4]
+    for query in ("", "?by=one_std_err&sort=penalty", "?by=pct_loss&sort=penalty&limit=99"):
+        assert client.get(f"{path}/select{query}").json()["trial"] == 3
+    told = client.get(f"{path}/events").text
+    assert told.count('"ending":"pruned"') == 6
+    answer = client.post(f"{path}/finalize", json={"select": "best", "metric": "accuracy"})
+    assert answer.json()["spec"]["model"]["hidden_units"] == 4
 
 
 @pytest.mark.parametrize("call", ["trials", "show_best", "select", "plots/tune.svg"])

@@ -225,6 +225,25 @@ def test_nothing_to_train_is_an_empty_plan() -> None:
     )
 
 
+def test_a_plan_is_followed_by_that_of_fits_that_became_known_later() -> None:
+    first = plan(grid(), slots=2, backend="tensorflow", calibration=CALIBRATION)
+    more = grid(epochs=2)[:5]
+    later = plan(more, slots=2, backend="tensorflow", calibration=CALIBRATION)
+    whole = first.followed_by(later)
+    assert (first.n_fits, later.n_fits, whole.n_fits) == (24, 5, 29)
+    assert whole.cohorts[: len(first.cohorts)] == first.cohorts
+    places = sorted(n for cohort in whole.cohorts[len(first.cohorts) :] for n in cohort.fits)
+    assert places == [24, 25, 26, 27, 28]
+    assert whole.expected_seconds == (first.expected_seconds or 0) + (later.expected_seconds or 0)
+    # They do not train at the same time.
+    assert whole.expected_bytes == max(first.expected_bytes, later.expected_bytes)
+    assert whole.bit_exact is True
+    unmeasured = plan(more, slots=2, backend="tensorflow")
+    assert first.followed_by(unmeasured).expected_seconds is None
+    assert first.followed_by(unmeasured).bit_exact is False
+    assert Plan.model_validate(whole.model_dump(mode="json")) == whole
+
+
 def test_a_plan_needs_a_slot() -> None:
     with pytest.raises(ValueError, match="at least 1 slot"):
         plan([fit()], slots=0, backend="tensorflow")

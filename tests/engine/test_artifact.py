@@ -17,9 +17,11 @@ import numpy as np
 import pytest
 
 from service.domain.errors import Unavailable
+from service.domain.evaluations import ConstantPrediction
 from service.domain.network import weights_sha256
 from service.engine import artifact as artifacts
 from service.engine.artifact import Artifact, publish, read, read_part, write
+from service.engine.artifact.contents import Columns
 from tests.engine.fitted_models import fitted_model, fitted_recipe, training
 
 FILES = (
@@ -42,10 +44,16 @@ def contents(one: Artifact) -> dict[str, Any]:
 
 
 def test_what_is_read_is_what_was_written(tmp_path: Path) -> None:
-    written = fitted_model(hidden=(5, 4), na=("", "?"))
+    constant = ConstantPrediction(kind="majority", values=(1,))
+    written = replace(fitted_model(hidden=(5, 4), na=("", "?")), constant=constant)
     again = read(tmp_path / "a", write(tmp_path / "a", written))
     assert contents(again) == contents(written)
     assert again.mode == "classification"
+
+
+def test_an_artifact_of_before_the_baseline_was_kept_is_read_without() -> None:
+    kept = {"outcomes": ["y"], "levels": ["a", "b"], "columns": [], "na": [""]}
+    assert Columns.model_validate_json(json.dumps(kept)).constant is None
 
 
 def test_a_regression_of_several_outcomes_survives(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from service.domain.errors import Conflict, InvalidSpec, NotFound
 from service.domain.jobs import JobState
-from service.store import aliases, claims, jobs, models
+from service.store import aliases, claims, evaluations, jobs, models
 from service.store.database import Database
 from tests.store import samples
 
@@ -48,6 +48,25 @@ def test_a_reference_that_means_nothing_is_not_found(database: Database, ref: st
     samples.train(database, name="m")
     with database.read() as s, pytest.raises(NotFound):
         models.get(s, ref)
+    with database.read() as s, pytest.raises(NotFound):
+        models.served(s, ref)
+
+
+def test_what_serves_a_model_finds_the_same_one_by_every_name_that_it_has(
+    database: Database,
+) -> None:
+    made = [samples.train(database, name="m") for _ in range(11)]
+    nameless = samples.train(database)
+    with database.write() as s:
+        aliases.put(s, "champion", "m@3")
+    for ref in ("m", "m@2", "champion", made[4].id, nameless.id, nameless.job_id):
+        with database.read() as s:
+            found, whole = models.served(s, ref), models.get(s, ref)
+        assert found.model_dump() == whole.model_dump(include=set(type(found).model_fields))
+    with database.write() as s:
+        aliases.put(s, "champion", "m@7")
+    with database.read() as s:
+        assert models.served(s, "champion").id == made[6].id
 
 
 def test_an_unknown_name_is_answered_with_the_nearest(database: Database) -> None:
@@ -77,6 +96,37 @@ def test_later_evaluations_are_the_models_and_not_the_jobs(database: Database) -
         assert models.get(s, model.id).evaluations == (*model.evaluations, later)
         assert jobs.get(s, model.job_id).evaluations == model.evaluations
         assert models.page(s).data[0].evaluations == (*model.evaluations, later)
+
+
+def test_evaluations_are_found_by_id_and_paged_newest_first(database: Database) -> None:
+    model, other = samples.train(database), samples.train(database)
+    with database.write() as s:
+        made = [models.add_evaluation(s, model.id, samples.evaluation(None)).id for _ in range(4)]
+    (asked,) = model.evaluations
+    with database.read() as s:
+        first = evaluations.page(s, model.job_id, limit=3)
+        second = evaluations.page(s, model.job_id, limit=3, after=first.next)
+        assert evaluations.get(s, model.job_id, made[2]).id == made[2]
+        for ref in (other.evaluations[0].id, "", "\x00", "ev_none"):
+            with pytest.raises(NotFound, match="evaluation of this model"):
+                evaluations.get(s, model.job_id, ref)
+        with pytest.raises(InvalidSpec):
+            evaluations.page(s, model.job_id, after=model.id)
+    assert [each.id for each in first.data + second.data] == [*made[::-1], asked.id]
+    assert (first.has_more, second.has_more) == (True, False)
+
+
+def test_a_model_is_shown_with_its_latest_evaluations(database: Database) -> None:
+    model = samples.train(database)
+    with database.write() as s:
+        made = [
+            models.add_evaluation(s, model.id, samples.evaluation(None)).id
+            for _ in range(evaluations.SHOWN + 2)
+        ]
+    with database.read() as s:
+        shown = models.get(s, model.id).evaluations
+        assert [each.id for each in shown] == made[2:]
+        assert jobs.get(s, model.job_id).evaluations == model.evaluations
 
 
 def test_pages_of_models_are_newest_first_without_spec_and_levels(database: Database) -> None:

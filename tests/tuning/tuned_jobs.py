@@ -55,7 +55,8 @@ class NotingExecutor(ProcessExecutor):
         on_kept: OnKept = lambda _: None,
         on_ended: OnEnded = lambda _place, _outcome: None,
     ) -> tuple[FitOutcome, ...]:
-        self.asked.append([(each.trial, each.fold_number) for each in task.fits])
+        trained = [task.fits[place] for place in task.training]
+        self.asked.append([(each.trial, each.fold_number) for each in trained])
 
         def told(records: tuple[EpochRecord, ...]) -> None:
             self.told += [(each.trial, each.fold, each.epoch) for each in records]
@@ -126,7 +127,7 @@ class TunedJobs:
     ) -> Job:
         """Claim the next job, carry it as a worker's slot does, and return it as it then is."""
         with self.database.write() as s:
-            claim = claims.claim(s, "wrk_test")
+            claim = self.claim = claims.claim(s, "wrk_test")
         assert claim is not None
         carrying = Carrying(self.database, self.settings, claim, is_draining)
         TuneAttempt(self.database, self.settings, carrying).run((self._executor, *others))
@@ -151,6 +152,13 @@ class TunedJobs:
     def cancel(self, job_id: str) -> None:
         with self.database.write() as s:
             jobs.request_cancel(s, job_id)
+
+    def release(self) -> None:
+        """Queue the job again whose attempt ended without a word, as a rescue does."""
+        claim = self.claim
+        assert claim is not None
+        with self.database.write() as s:
+            claims.release(s, claim.job.id, claim.token)
 
     def results(self, job_id: str) -> list[TrialResult]:
         with self.database.read() as s:

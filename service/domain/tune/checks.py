@@ -33,15 +33,14 @@ def wrong_tune(
         spec: the tune.
         mode: of its fit.
         ids: those of its placeholders.
-        n_candidates: of its grid; those of "bayes" are counted by its size.
+        n_candidates: all that it tries, those that a search proposes later included.
         sizes: of its resamples.
     """
-    count = spec.grid.size if isinstance(spec.grid, Bayes) else n_candidates
     return [
         *_wrong_metrics(spec, mode),
         *_wrong_finalize(spec, mode, list(ids)),
         *_wrong_sizes(sizes),
-        *_too_many(count, sizes.resamples),
+        *_too_many(n_candidates, sizes.resamples),
     ]
 
 
@@ -71,17 +70,33 @@ def too_few_rows(
 
 
 def wrong_race(spec: TuneSpec, found: Sequence[Candidate]) -> list[FieldError]:
-    """Return why a race would judge nobody: no candidate trains beyond its first rung."""
+    """Return why a race could stop nobody: one candidate, or none that trains beyond a rung."""
     if spec.race is None:
         return []
     longest = max((each.spec.model.epochs for each in found if each.spec is not None), default=0)
-    if rungs(spec.race.min_epochs, longest, spec.race.factor):
+    wrong = []
+    if len(found) < 2:
+        msg = f"Expected two candidates or more, some of which stop. Received {len(found)}."
+        wrong.append(field_error(("race",), msg))
+    if not rungs(spec.race.min_epochs, longest, spec.race.factor):
+        msg = (
+            f"Expected min_epochs below the epochs of the fit, {longest}, so that there is "
+            f"somebody to stop. Received {spec.race.min_epochs}."
+        )
+        wrong.append(field_error(("race", "min_epochs"), msg))
+    return wrong
+
+
+def wrong_search(spec: TuneSpec) -> list[FieldError]:
+    """Return why a search cannot be run: what a race stopped early is no result to learn from."""
+    if spec.race is None or not isinstance(spec.grid, Bayes):
         return []
     msg = (
-        f"Expected min_epochs below the epochs of the fit, {longest}, so that there is somebody to "
-        f"stop. Received {spec.race.min_epochs}."
+        "Expected either a race or the grid 'bayes', which learns from candidates that were "
+        "trained to their end. Received both. Leave out `race`, or use a grid such as "
+        "'space_filling'."
     )
-    return [field_error(("race", "min_epochs"), msg)]
+    return [field_error(("race",), msg), field_error(("grid", "kind"), msg)]
 
 
 def enough_rows(found: Sequence[Candidate], sizes: Sizes) -> tuple[Candidate, ...]:
@@ -90,19 +105,18 @@ def enough_rows(found: Sequence[Candidate], sizes: Sizes) -> tuple[Candidate, ..
     Raises:
         InvalidSpec: no candidate has enough.
     """
-    if sizes.analysis is None:
-        return tuple(found)
-    kept = []
-    for each in found:
-        engine = None if each.spec is None else each.spec.engine
-        note = (
-            None
-            if engine is None
-            else too_few_rows(sizes.analysis, engine.batch_size, engine.validation_split)
-        )
-        kept.append(each if note is None else replace(each, spec=None, note=note))
+    kept = [with_rows(each, sizes) for each in found]
     refuse_all_invalid(kept)
     return tuple(kept)
+
+
+def with_rows(candidate: Candidate, sizes: Sizes) -> Candidate:
+    """Return a candidate, with a note in place of the fit where a resample has too few rows."""
+    if sizes.analysis is None or candidate.spec is None:
+        return candidate
+    engine = candidate.spec.engine
+    note = too_few_rows(sizes.analysis, engine.batch_size, engine.validation_split)
+    return candidate if note is None else replace(candidate, spec=None, note=note)
 
 
 def refuse(wrong: Sequence[FieldError]) -> None:

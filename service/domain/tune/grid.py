@@ -136,7 +136,12 @@ class Rows(Spec):
 
 
 class Bayes(Spec):
-    """`initial` candidates of a space-filling design, then proposals up to `size` in all."""
+    """`initial` candidates of a space-filling design, then proposals up to `size` in all.
+
+    They come in rounds of `initial`, each proposed by Optuna's TPE sampler from all results so far
+    of the metric of `finalize`, or else the first one. No candidate is tried twice: of a smaller
+    space all are.
+    """
 
     kind: Literal["bayes"]
     ranges: Ranges = {}

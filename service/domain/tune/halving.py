@@ -9,7 +9,7 @@ never called back.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from service.domain.metric_names import Direction
 from service.domain.tune.ranking import badness
@@ -46,9 +46,33 @@ def pruned(
         direction: of the metric.
         earlier: the estimates of those that reached the rung before, stopped or not.
     """
-    known = {**(earlier or {}), **scores}
+    going_on = best({**(earlier or {}), **scores}, factor, direction)
+    return tuple(sorted(trial for trial in scores if trial not in going_on))
+
+
+def best(scores: Mapping[int, float | None], factor: int, direction: Direction) -> tuple[int, ...]:
+    """Return the trials that are the best `1 / factor` of those with a score, the best first."""
     order = sorted(
-        (badness(score, direction), trial) for trial, score in known.items() if score is not None
+        (badness(score, direction), trial) for trial, score in scores.items() if score is not None
     )
-    kept = {trial for _, trial in order[: -(-len(order) // factor)]}
-    return tuple(sorted(trial for trial in scores if trial not in kept))
+    return tuple(trial for _, trial in order[: -(-len(order) // factor)])
+
+
+def expected_epochs(done: int, epochs: int, rungs: Iterable[int], factor: int) -> float:
+    """Return how many epochs more a fit is to be expected to train, which has done some.
+
+    Formula: each stretch between two rungs counts `factor^-k` of its epochs, where k rungs come
+    first: so many of the fits go on.
+
+    Args:
+        done: its epochs so far.
+        epochs: those that were asked for.
+        rungs: ascending; those that it has passed, or that lie behind its end, are left out.
+        factor: 2 or more.
+    """
+    expected, share, at = 0.0, 1.0, done
+    for rung in rungs:
+        if done < rung < epochs:
+            expected += share * (rung - at)
+            share, at = share / factor, rung
+    return expected + share * max(epochs - at, 0)

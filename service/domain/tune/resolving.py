@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from service.domain.datasets import Dataset
 from service.domain.errors import FieldError, FitpointError
 from service.domain.fit import Mode
 from service.domain.resolve import Resolved, resolve
-from service.domain.spec_checks import field_error
 from service.domain.tune.candidates import Candidate, Words, candidates
-from service.domain.tune.checks import enough_rows, metrics_for, refuse, wrong_tune
+from service.domain.tune.checks import (
+    enough_rows,
+    metrics_for,
+    refuse,
+    with_rows,
+    wrong_race,
+    wrong_search,
+    wrong_tune,
+)
 from service.domain.tune.grid import Bayes
+from service.domain.tune.proposals import Proposal, most_epochs, proposed_candidates
+from service.domain.tune.search_space import axes_of, most_candidates
 from service.domain.tune.sizes import sizes_of
 from service.domain.tune.spec import TuneSpec, seeded
 
@@ -31,7 +40,8 @@ class ResolvedTune:
     """A tune that can be queued.
 
     `spec` has its seeds and its metrics filled in. `resamples` is how many there are, None where
-    only the data tell.
+    only the data tell. `contenders` are the candidates that are known, the first `initial` of them
+    from the beginning; a search proposes the others, up to `trials`.
     """
 
     spec: TuneSpec
@@ -39,11 +49,30 @@ class ResolvedTune:
     metrics: tuple[str, ...]
     contenders: tuple[Contender, ...]
     resamples: int | None
+    initial: int
+    trials: int
 
     @property
     def able(self) -> tuple[Contender, ...]:
         """The candidates that can be fitted."""
         return tuple(each for each in self.contenders if each.found is not None)
+
+    @property
+    def judging(self) -> str:
+        """The metric by which candidates are compared while it runs: that of `finalize`, if any."""
+        final = self.spec.finalize
+        return (final.metric if final is not None else None) or self.metrics[0]
+
+    @property
+    def unknown(self) -> int:
+        """How many candidates a search will still propose."""
+        return self.trials - len(self.contenders)
+
+    @property
+    def unknown_epochs(self) -> int:
+        """The most epochs that those have, all together, on one resample."""
+        able = [each.found.spec for each in self.able if each.found is not None]
+        return self.unknown * most_epochs(self.spec, able) if self.unknown else 0
 
 
 def resolve_tune(
@@ -72,7 +101,7 @@ def resolve_tune(
         InvalidSpec: a field contradicts another or the columns, or no candidate can be fitted.
         MissingValues, NoPredictors: what `resolve` raises for every candidate.
     """
-    _refuse_searches(spec)
+    refuse(wrong_search(spec))
     spec = seeded(spec, draw)
     sizes = sizes_of(spec.resamples, training.n_rows)
     found = enough_rows(candidates(spec, words), sizes)
@@ -82,7 +111,11 @@ def resolve_tune(
         raise _none_left(found, training, validation)
     mode = able[0].spec.mode
     assert mode is not None, "resolve() fills it in"
-    refuse(wrong_tune(spec, mode, list(found[0].values), len(found), sizes))
+    trials = len(found)
+    if isinstance(spec.grid, Bayes):
+        trials = most_candidates(spec.grid, axes_of(spec))
+    wrong = wrong_tune(spec, mode, list(found[0].values), trials, sizes)
+    refuse([*wrong, *wrong_race(spec, found)])
     _judged_on(able[0], spec, training, validation, evaluations or {})
     metrics = metrics_for(spec, mode)
     return ResolvedTune(
@@ -91,22 +124,25 @@ def resolve_tune(
         metrics=metrics,
         contenders=contenders,
         resamples=sizes.resamples,
+        initial=len(contenders),
+        trials=trials,
     )
 
 
-def _refuse_searches(spec: TuneSpec) -> None:
-    """Raise for the searches that spend less: they can be written, and are not served yet."""
-    wrong = []
-    if spec.race is not None:
-        msg = "Expected no race: this version trains every candidate to its end. Leave it out."
-        wrong.append(field_error(("race",), msg))
-    if isinstance(spec.grid, Bayes):
-        msg = (
-            "Expected a grid that is known before: 'expand', 'regular', 'random', 'space_filling' "
-            "or 'rows'. Received 'bayes', which this version does not search."
-        )
-        wrong.append(field_error(("grid", "kind"), msg))
-    refuse(wrong)
+def with_proposals(
+    tune: ResolvedTune,
+    proposals: Sequence[Proposal],
+    training: Dataset,
+    validation: Dataset | None = None,
+) -> ResolvedTune:
+    """Return the tune with what its search proposed next; see `resolve_tune` for the datasets.
+
+    A proposal that its fit, the columns or the rows do not allow is kept with the reason.
+    """
+    sizes = sizes_of(tune.spec.resamples, training.n_rows)
+    found = proposed_candidates(tune.spec, tune.initial, proposals)
+    more = [_contender(with_rows(each, sizes), training, validation) for each in found]
+    return replace(tune, contenders=(*tune.contenders, *more))
 
 
 def _contender(candidate: Candidate, training: Dataset, validation: Dataset | None) -> Contender:

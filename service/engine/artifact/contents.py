@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.domain.datasets import Column
+from service.domain.evaluations import ConstantPrediction
 from service.domain.fit import FitSpec, Mode
 from service.domain.network import Network
 from service.domain.schema import Value
@@ -25,6 +26,7 @@ class Columns(Value):
     levels: tuple[str, ...] | None
     columns: tuple[Column, ...]
     na: tuple[str, ...]
+    constant: ConstantPrediction | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +41,7 @@ class Artifact:
         outcomes: the outcome columns; several only for regression, in the order of the outputs.
         columns: the training profile of the raw predictors.
         na: the words that the training data's reader took for missing.
+        constant: what the training rows say without predictors; None where nobody kept it.
         weights: kernel (in, out) and bias (out,) of each Dense layer in Keras's order, float32.
         keras_bytes: the `.keras` file; empty when it was not asked for in reading.
         summary: the network's summary as Keras prints it.
@@ -59,6 +62,7 @@ class Artifact:
     summary: str = field(repr=False)
     versions: Mapping[str, str]
     na: tuple[str, ...] = DEFAULT_NA
+    constant: ConstantPrediction | None = None
 
     def __post_init__(self) -> None:
         expected = [shape for kernel in self.network.shapes for shape in (kernel, kernel[1:])]

@@ -52,6 +52,7 @@ def read(directory: Path, artifact_sha256: str, *, with_keras: bool = True) -> A
             outcomes=columns.outcomes,
             columns=columns.columns,
             na=columns.na,
+            constant=columns.constant,
             weights=_weights(files, network),
             keras_bytes=files["model.keras"].read() if with_keras else b"",
             summary=files["summary.txt"].read().decode(),

@@ -50,6 +50,7 @@ def _parts(artifact: Artifact) -> dict[PartName, bytes]:
         levels=artifact.levels,
         columns=artifact.columns,
         na=artifact.na,
+        constant=artifact.constant,
     )
     return {
         "columns.json": columns.model_dump_json(indent=1).encode(),

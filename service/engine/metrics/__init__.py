@@ -1,7 +1,7 @@
 """How good predictions are, by yardstick's definitions."""
 
+from service.domain.evaluations import ConstantPrediction
 from service.engine.metrics.evaluation import (
-    ConstantPrediction,
     by_class,
     confusion,
     evaluate,

@@ -4,27 +4,40 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from service.domain.evaluations import Baseline, ClassScore, Confusion, Evaluation
+from service.domain.evaluations import (
+    Baseline,
+    Bootstrap,
+    ClassScore,
+    Confusion,
+    ConstantPrediction,
+    Evaluation,
+    ScoreWarning,
+)
 from service.domain.fit import Mode
-from service.domain.schema import Value
+from service.domain.metric_names import Estimator, EventLevel
 from service.engine.metrics.classes import rates
 from service.engine.metrics.outcome import Classified, mean, tabulate
-from service.engine.metrics.scoring import Judged, judged, scores
+from service.engine.metrics.registry import metric_names, refuse_estimator
+from service.engine.metrics.resampling import intervals
+from service.engine.metrics.scoring import Judged, judged, scores_of
 
-
-class ConstantPrediction(Value):
-    """What a model without predictors predicts for every row.
-
-    `values` is the code of the training rows' most common class, or their mean of each outcome.
-    """
-
-    kind: Literal["majority", "mean"]
-    values: tuple[float, ...]
+# Levels of a confusion that is told: a million counts.
+MAX_CONFUSED = 1000
+_NO_CONFUSION = ScoreWarning(
+    metric=None,
+    code="no_confusion",
+    message=f"There are more than {MAX_CONFUSED:,} classes: their confusion is left out.",
+)
+_NO_BASELINE = ScoreWarning(
+    metric=None,
+    code="no_baseline",
+    message="This model was trained before what its training rows say without predictors was kept "
+    "with it: train it again for a baseline.",
+)
 
 
 def majority_or_mean(
@@ -63,15 +76,18 @@ def evaluate(
     estimate: ArrayLike,
     levels: Sequence[str] | None,
     mode: Mode,
-    constant: ConstantPrediction,
+    constant: ConstantPrediction | None,
     weights: ArrayLike | None = None,
+    estimator: Estimator | None = None,
+    event_level: EventLevel | None = None,
+    bootstrap: Bootstrap | None = None,
 ) -> Evaluation:
     """Return the evaluation of predictions on one dataset.
 
     The baseline's metric is accuracy for classification and rmse for regression (the mean over
     several outcomes). `n` counts the rows that have a truth. Confusion counts are rows, whatever
-    they weigh; the scores by class are weighted. With an estimate that is missing or infinite there
-    is no confusion and no score.
+    they weigh, of at most `MAX_CONFUSED` classes; the scores by class are weighted. With an
+    estimate that is missing or infinite there is no confusion and no score.
 
     Args:
         id: the evaluation's id.
@@ -82,27 +98,44 @@ def evaluate(
         estimate: as in `scores`.
         levels: the classes in order, or None.
         mode: "classification" or "regression".
-        constant: what `majority_or_mean` gave on the rows that trained the model.
+        constant: what `majority_or_mean` gave on the rows that trained the model; None where
+            nobody kept it, and then the baseline has no value.
         weights: case weights, (rows,); None for equal ones.
+        estimator: as in `scores`.
+        event_level: as in `scores`; None is "first".
+        bootstrap: resamples for intervals, with a seed; None for no intervals.
 
     Raises:
-        InvalidSpec: a name that no metric of the mode has.
+        InvalidSpec: a name that no metric of the mode has, or an estimator that one has not.
         InvalidData: shapes that do not fit, a code beyond the levels, or a negative weight.
     """
-    found = scores(names, truth, estimate, levels, mode, weights)
-    rows = judged(truth, estimate, levels, mode, weights)
+    event = event_level or "first"
+    chosen = metric_names(names, mode, "metrics")
+    refuse_estimator(chosen, mode, estimator, event)
+    rows = judged(truth, estimate, levels, mode, weights, estimator, event)
+    found = scores_of(rows, chosen, levels, mode)
     shows_classes = mode == "classification" and rows.is_finite
     data = rows.classified(levels or ()) if shows_classes else None
+    warnings = list(found.warnings)
+    if constant is None:
+        warnings.append(_NO_BASELINE)
+    fits = data is not None and len(data.levels) <= MAX_CONFUSED
+    if data is not None and not fits:
+        warnings.append(_NO_CONFUSION)
     return Evaluation(
         id=id,
         dataset=dataset,
         dataset_sha256=dataset_sha256,
         n=len(rows.truth),
         metrics=found.values,
-        baseline=_baseline(rows, constant),
-        confusion=None if data is None else confusion(data),
+        baseline=_baseline(rows, mode, constant),
+        confusion=confusion(data) if data is not None and fits else None,
         by_class=None if data is None else by_class(data),
-        warnings=found.warnings,
+        warnings=tuple(warnings),
+        estimator=estimator,
+        event_level=event_level,
+        bootstrap=bootstrap,
+        intervals=intervals(chosen, rows, levels, mode, bootstrap) if bootstrap else None,
     )
 
 
@@ -128,7 +161,11 @@ def by_class(data: Classified) -> tuple[ClassScore, ...]:
     )
 
 
-def _baseline(rows: Judged, constant: ConstantPrediction) -> Baseline:
+def _baseline(rows: Judged, mode: Mode, constant: ConstantPrediction | None) -> Baseline:
+    if constant is None and mode == "classification":
+        return Baseline(kind="majority", metric="accuracy", value=None)
+    if constant is None:
+        return Baseline(kind="mean", metric="rmse", value=None)
     if constant.kind == "majority":
         right = (rows.truth[:, 0] == constant.values[0]).astype(np.float64)
         value = mean(right, rows.weights)

@@ -6,28 +6,27 @@ import math
 
 import numpy as np
 
-from service.engine.metrics.outcome import Floats, Measured, Remark, Score, mean
+from service.engine.metrics.outcome import Floats, Measured, Remark, Score, mean, mean_of, ratio
 
 
 def rmse(data: Measured) -> Score:
     """Root of the mean squared error."""
-    return Score(math.sqrt(mean(np.square(data.truth - data.estimate), data.weights)))
+    return Score(np.sqrt(data.mean(np.square(data.truth - data.estimate))))
 
 
 def mae(data: Measured) -> Score:
     """Mean absolute error."""
-    return Score(mean(np.abs(data.truth - data.estimate), data.weights))
+    return Score(data.mean(np.abs(data.truth - data.estimate)))
 
 
 def msd(data: Measured) -> Score:
     """Mean of `truth - estimate`."""
-    return Score(mean(data.truth - data.estimate, data.weights))
+    return Score(data.mean(data.truth - data.estimate))
 
 
 def mape(data: Measured) -> Score:
     """Mean of `|truth - estimate| / |truth|`, in percent; undefined when a true value is 0."""
-    share = np.abs((data.truth - data.estimate) / data.truth)
-    return Score(100 * mean(share, data.weights))
+    return Score(100 * data.mean(np.abs((data.truth - data.estimate) / data.truth)))
 
 
 def smape(data: Measured) -> Score:
@@ -36,14 +35,30 @@ def smape(data: Measured) -> Score:
     Undefined when a true value and its estimate are both 0.
     """
     size = (np.abs(data.truth) + np.abs(data.estimate)) / 2
-    return Score(100 * mean(np.abs(data.truth - data.estimate) / size, data.weights))
+    return Score(100 * data.mean(np.abs(data.truth - data.estimate) / size))
 
 
 def huber_loss(data: Measured) -> Score:
     """Mean of `e^2/2` where `|e| <= 1`, else `|e| - 1/2` (Huber 1964, delta 1)."""
     error = np.abs(data.truth - data.estimate)
-    loss = np.where(error <= 1, 0.5 * np.square(error), error - 0.5)
-    return Score(mean(loss, data.weights))
+    return Score(data.mean(np.where(error <= 1, 0.5 * np.square(error), error - 0.5)))
+
+
+def mase(data: Measured) -> Score:
+    """Mean absolute error, scaled by that of saying the value before (Hyndman and Koehler 2006).
+
+    `mean |truth - estimate| / mean |truth_i - truth_(i-1)|`, the rows in their order, lag 1, as
+    yardstick without `mae_train`; the scale is not weighted. Undefined of a constant truth or of
+    one row, and of resamples, which have no order.
+    """
+    if data.counts is not None:
+        return Score(np.full(len(data.counts), np.nan))
+    steps = np.abs(np.diff(data.truth))
+    scale = mean(steps, None)
+    if not scale > 0:
+        message = "The truth never changes from one row to the next: there is no scale."
+        return Score(math.nan, (Remark("undefined", message),))
+    return Score(data.mean(np.abs(data.truth - data.estimate)) / scale)
 
 
 def rsq(data: Measured) -> Score:
@@ -51,35 +66,45 @@ def rsq(data: Measured) -> Score:
     for what, values in (("truth", data.truth), ("estimate", data.estimate)):
         if len(values) == 0 or values.min() == values.max():
             message = f"The correlation is undefined: the {what} is constant."
-            return Score(math.nan, (Remark("undefined", message),))
+            return Score(np.full(data.mass.shape[:-1], np.nan), (Remark("undefined", message),))
     truth, estimate, both = _covariances(data)
-    return Score(both * both / (truth * estimate) if truth * estimate > 0 else math.nan)
+    return Score(ratio(both * both, truth * estimate))
+
+
+def rsq_trad(data: Measured) -> Score:
+    """Coefficient of determination: `1 - SSE/SST`; undefined of a constant truth."""
+    if len(data.truth) == 0 or data.truth.min() == data.truth.max():
+        message = "There is nothing to explain: the truth is constant."
+        return Score(np.full(data.mass.shape[:-1], np.nan), (Remark("undefined", message),))
+    centre = data.mean(data.truth)[..., np.newaxis]
+    total = (data.mass * np.square(data.truth - centre)).sum(axis=-1)
+    left = data.mass @ np.square(data.truth - data.estimate)
+    return Score(1 - ratio(np.asarray(left), np.asarray(total)))
 
 
 def ccc(data: Measured) -> Score:
     """Lin's concordance (1989): `2 cov / (var t + var e + (mean t - mean e)^2)`, n-1 variances."""
     if len(data.truth) < 2:
-        return Score(math.nan)
+        return Score(np.full(data.mass.shape[:-1], np.nan))
     truth, estimate, both = _covariances(data)
-    shift = mean(data.truth, data.weights) - mean(data.estimate, data.weights)
-    below = truth + estimate + shift * shift
-    return Score(2 * both / below if below > 0 else math.nan)
+    shift = data.mean(data.truth) - data.mean(data.estimate)
+    return Score(ratio(2 * both, truth + estimate + shift * shift))
 
 
-def _covariances(data: Measured) -> tuple[float, float, float]:
-    """Return var(truth), var(estimate), cov: R's `cov.wt(method = "unbiased")`.
+def _covariances(data: Measured) -> tuple[Floats, Floats, Floats]:
+    """Return var(truth), var(estimate), cov, each (...): R's `cov.wt(method = "unbiased")`.
 
-    With weights scaled to sum to 1 the divisor is `1 - sum(w^2)`, which is n-1 for equal ones.
+    With weights scaled to sum to 1 the divisor is `1 - sum(w^2)`, which is n-1 for equal ones. A
+    row that is there twice in a resample counts as two rows of its weight.
     """
-    n = len(data.truth)
-    weights = np.full(n, 1 / n) if data.weights is None else data.weights / data.weights.sum()
-    spread = 1 - float(np.square(weights).sum())
-    if spread <= 0:
-        return math.nan, math.nan, math.nan
-    truth = data.truth - mean(data.truth, data.weights)
-    estimate = data.estimate - mean(data.estimate, data.weights)
+    mass = data.mass
+    weights = np.ones(len(data.truth)) if data.weights is None else data.weights
+    total = mass.sum(axis=-1)
+    spread = 1 - ratio(np.asarray(mass @ weights), np.asarray(np.square(total)))
+    truth = data.truth - mean_of(data.truth, mass)[..., np.newaxis]
+    estimate = data.estimate - mean_of(data.estimate, mass)[..., np.newaxis]
 
-    def product(left: Floats, right: Floats) -> float:
-        return float((weights * left * right).sum()) / spread
+    def product(left: Floats, right: Floats) -> Floats:
+        return ratio((mass * left * right).sum(axis=-1), spread * total)
 
     return product(truth, truth), product(estimate, estimate), product(truth, estimate)

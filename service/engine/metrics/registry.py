@@ -7,7 +7,12 @@ from types import MappingProxyType
 
 from service.domain.errors import FieldError, InvalidSpec
 from service.domain.fit import Mode
-from service.domain.metric_names import default_metrics
+from service.domain.metric_names import (
+    WITHOUT_MICRO,
+    Estimator,
+    EventLevel,
+    default_metrics,
+)
 from service.domain.names import did_you_mean
 from service.engine.metrics import classes, numbers, probabilities
 from service.engine.metrics.outcome import ClassMetric, NumberMetric
@@ -28,6 +33,9 @@ CLASS_METRICS: Mapping[str, ClassMetric] = MappingProxyType(
         "j_index": classes.j_index,
         "detection_prevalence": classes.detection_prevalence,
         "roc_auc": probabilities.roc_auc,
+        "pr_auc": probabilities.pr_auc,
+        "average_precision": probabilities.average_precision,
+        "gain_capture": probabilities.gain_capture,
         "mn_log_loss": probabilities.mn_log_loss,
         "brier_class": probabilities.brier_class,
     }
@@ -37,11 +45,13 @@ NUMBER_METRICS: Mapping[str, NumberMetric] = MappingProxyType(
         "rmse": numbers.rmse,
         "mae": numbers.mae,
         "rsq": numbers.rsq,
+        "rsq_trad": numbers.rsq_trad,
         "mape": numbers.mape,
         "smape": numbers.smape,
         "ccc": numbers.ccc,
         "huber_loss": numbers.huber_loss,
         "msd": numbers.msd,
+        "mase": numbers.mase,
     }
 )
 METRICS: Mapping[Mode, Mapping[str, ClassMetric] | Mapping[str, NumberMetric]] = MappingProxyType(
@@ -77,3 +87,35 @@ def metric_names(names: Sequence[str] | None, mode: Mode, *loc: str | int) -> tu
     if errors:
         raise InvalidSpec(errors[0].msg, errors=errors)
     return tuple(dict.fromkeys(names))
+
+
+def refuse_estimator(
+    chosen: Sequence[str],
+    mode: Mode,
+    estimator: Estimator | None,
+    event_level: EventLevel = "first",
+    *loc: str | int,
+) -> None:
+    """Raise where metrics cannot be averaged, or have no event, as is asked for.
+
+    Raises:
+        InvalidSpec: an estimator or an event level with regression, or "micro" with a metric of
+            curves.
+    """
+    if mode == "regression":
+        for name, value in (("estimator", estimator), ("event_level", event_level)):
+            if value not in (None, "first"):
+                raise _refused(
+                    f"Expected no {name} for regression, which has no classes. Received '{value}'.",
+                    (*loc, name),
+                )
+    if estimator == "micro" and (curves := [name for name in chosen if name in WITHOUT_MICRO]):
+        raise _refused(
+            f"Expected 'macro' or 'macro_weighted' for {', '.join(curves)}, which are areas under "
+            "curves and have no counts to add up. Received 'micro'. Name other metrics.",
+            (*loc, "estimator"),
+        )
+
+
+def _refused(msg: str, loc: tuple[str | int, ...]) -> InvalidSpec:
+    return InvalidSpec(msg, errors=[FieldError(loc=loc, msg=msg)])

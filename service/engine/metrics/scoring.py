@@ -12,8 +12,14 @@ from numpy.typing import ArrayLike
 from service.domain.errors import InvalidData
 from service.domain.evaluations import ScoreWarning
 from service.domain.fit import Mode
+from service.domain.metric_names import Estimator, EventLevel
 from service.engine.metrics.outcome import Classified, Floats, Measured, Remark, Score
-from service.engine.metrics.registry import CLASS_METRICS, NUMBER_METRICS, metric_names
+from service.engine.metrics.registry import (
+    CLASS_METRICS,
+    NUMBER_METRICS,
+    metric_names,
+    refuse_estimator,
+)
 
 NOT_FINITE = "estimate_not_finite"
 _SHOWN = 5
@@ -56,25 +62,30 @@ class Judged:
     estimate: Floats
     weights: Floats | None
     n_without_truth: int
+    estimator: Estimator | None = None
+    event_level: EventLevel = "first"
 
     @property
     def is_finite(self) -> bool:
         """Whether every estimate is a finite number."""
         return bool(np.isfinite(self.estimate).all())
 
-    def classified(self, levels: Sequence[str]) -> Classified:
-        """Return the rows as a class metric takes them."""
+    def classified(self, levels: Sequence[str], counts: Floats | None = None) -> Classified:
+        """Return the rows as a class metric takes them, or resamples with so many of each row."""
         return Classified(
             truth=self.truth[:, 0].astype(np.int64),
             prob=self.estimate,
             levels=tuple(levels),
             weights=self.weights,
+            estimator=self.estimator,
+            event_level=self.event_level,
+            counts=counts,
         )
 
-    def measured(self) -> tuple[Measured, ...]:
+    def measured(self, counts: Floats | None = None) -> tuple[Measured, ...]:
         """Return the rows as a metric of numbers takes them, one value for each outcome."""
         return tuple(
-            Measured(truth=truth, estimate=estimate, weights=self.weights)
+            Measured(truth=truth, estimate=estimate, weights=self.weights, counts=counts)
             for truth, estimate in zip(self.truth.T, self.estimate.T, strict=True)
         )
 
@@ -86,9 +97,15 @@ def score(
     levels: Sequence[str] | None,
     mode: Mode,
     weights: ArrayLike | None = None,
+    *,
+    estimator: Estimator | None = None,
+    event_level: EventLevel = "first",
 ) -> dict[str, float | None]:
     """Return the values of metrics; see `scores`, which also returns warnings."""
-    return scores(names, truth, estimate, levels, mode, weights).values
+    found = scores(
+        names, truth, estimate, levels, mode, weights, estimator=estimator, event_level=event_level
+    )
+    return found.values
 
 
 def scores(
@@ -98,6 +115,9 @@ def scores(
     levels: Sequence[str] | None,
     mode: Mode,
     weights: ArrayLike | None = None,
+    *,
+    estimator: Estimator | None = None,
+    event_level: EventLevel = "first",
 ) -> Scores:
     """Return the values of metrics as yardstick 1.1.0 computes them, and warnings.
 
@@ -113,13 +133,24 @@ def scores(
         levels: the classes in order, the first of two being the event; None for regression.
         mode: "classification" or "regression".
         weights: case weights, (rows,), not negative; None for equal ones.
+        estimator: how a score of a class becomes one of several; None is the event's score of two
+            levels, "macro" of more, and Hand and Till's for `roc_auc` without weights.
+        event_level: which of two levels is the event.
 
     Raises:
-        InvalidSpec: a name that no metric of the mode has.
+        InvalidSpec: a name that no metric of the mode has, or an estimator that one has not.
         InvalidData: shapes that do not fit, a code beyond the levels, or a negative weight.
     """
     chosen = metric_names(names, mode, "metrics")
-    rows = judged(truth, estimate, levels, mode, weights)
+    refuse_estimator(chosen, mode, estimator, event_level)
+    rows = judged(truth, estimate, levels, mode, weights, estimator, event_level)
+    return scores_of(rows, chosen, levels, mode)
+
+
+def scores_of(
+    rows: Judged, chosen: Sequence[str], levels: Sequence[str] | None, mode: Mode
+) -> Scores:
+    """Return the values of known metrics of rows that were checked; see `scores`."""
     warnings = []
     if rows.n_without_truth:
         warnings.append(
@@ -139,8 +170,9 @@ def scores(
         )
         return Scores(values=dict.fromkeys(chosen), warnings=tuple(warnings))
     values: dict[str, float | None] = {}
-    for name, found in _computed(chosen, rows, levels, mode).items():
-        values[name] = found.value if math.isfinite(found.value) else None
+    for name, found in computed(chosen, rows, levels, mode).items():
+        value = float(found.value)
+        values[name] = value if math.isfinite(value) else None
         remarks = found.remarks
         if values[name] is None and not remarks:
             remarks = (Remark("undefined", "The score is undefined or infinite on these rows."),)
@@ -159,6 +191,8 @@ def judged(
     levels: Sequence[str] | None,
     mode: Mode,
     weights: ArrayLike | None = None,
+    estimator: Estimator | None = None,
+    event_level: EventLevel = "first",
 ) -> Judged:
     """Return the rows that have a truth, in one shape; see `scores` for the arguments.
 
@@ -185,18 +219,30 @@ def judged(
     if missing:
         true, found = true[kept], found[kept]
         weigh = None if weigh is None else weigh[kept]
-    return Judged(truth=true, estimate=found, weights=weigh, n_without_truth=missing)
+    return Judged(
+        truth=true,
+        estimate=found,
+        weights=weigh,
+        n_without_truth=missing,
+        estimator=estimator,
+        event_level=event_level,
+    )
 
 
-def _computed(
-    names: Sequence[str], rows: Judged, levels: Sequence[str] | None, mode: Mode
+def computed(
+    names: Sequence[str],
+    rows: Judged,
+    levels: Sequence[str] | None,
+    mode: Mode,
+    counts: Floats | None = None,
 ) -> dict[str, Score]:
+    """Return each metric's value, or its values in the resamples that `counts` describe."""
     # A division by zero or an overflow makes an undefined score, and is said as that.
     with np.errstate(all="ignore"):
         if mode == "classification":
-            data = rows.classified(levels or ())
+            data = rows.classified(levels or (), counts)
             return {name: CLASS_METRICS[name](data) for name in names}
-        outcomes = rows.measured()
+        outcomes = rows.measured(counts)
         return {
             name: _averaged([NUMBER_METRICS[name](data) for data in outcomes]) for name in names
         }
@@ -209,7 +255,7 @@ def _columns(values: ArrayLike) -> Floats:
 
 def _averaged(found: Sequence[Score]) -> Score:
     remarks = dict.fromkeys(remark for score in found for remark in score.remarks)
-    return Score(float(np.mean([score.value for score in found])), tuple(remarks))
+    return Score(np.mean(np.stack([score.value for score in found]), axis=0), tuple(remarks))
 
 
 def _require(holds: bool, expected: str, received: Floats) -> None:

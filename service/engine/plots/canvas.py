@@ -19,6 +19,11 @@ GRID = "#e4e8ec"
 AXIS = "#b6bfc8"
 BLUE = "#2f6db3"
 ORANGE = "#d9722b"
+# Of several lines: told apart by people with any colour vision, as far as ten can be.
+COLOURS = (
+    BLUE, ORANGE, "#3a8f5c", "#b0413e", "#7b5ea7",
+    "#8c6d46", "#c2609d", "#5a6772", "#a3a01f", "#2aa0b5",
+)  # fmt: skip
 PNG_DPI = 144
 WIDTH = 7.2
 

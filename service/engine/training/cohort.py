@@ -24,9 +24,10 @@ from service.engine.training.states import MemberState, after_record
 
 
 class Cohort:
-    """Members that train together from their states on; none of them has ended when it is made.
+    """Members that train together from their states on.
 
-    All have done the same number of epochs. `places` are their 1-based numbers in the records.
+    Those that have not ended have done the same number of epochs; one has not. `places` are their
+    1-based numbers in the records.
     """
 
     def __init__(
@@ -48,7 +49,10 @@ class Cohort:
         self._array = engine.array
         self._program = program_of(self._layout, objective)
         self._states = list(states)
+        # Of an epoch that compiled nothing, which only the first one may do.
         self._last_seconds = 0.0
+        self._is_compiled = False
+        first = next(state for state in states if state.ending is None)
         parameters = self._layout.pack([state.weights for state in states])
         slots = [
             self._layout.pack([state.slots[slot] for state in states])
@@ -61,8 +65,8 @@ class Cohort:
                 [engine.tensor(slot[position]) for slot in slots]
                 for position in range(len(parameters))
             ],
-            shared=engine.tensor(np.float32(states[0].shared)),
-            steps=engine.tensor(np.int32(states[0].epoch * steps)),
+            shared=engine.tensor(np.float32(first.shared)),
+            steps=engine.tensor(np.int32(first.epoch * steps)),
         )
 
     @property
@@ -70,13 +74,19 @@ class Cohort:
         """How each member has ended, None for one that trains."""
         return tuple(state.ending for state in self._states)
 
-    def seconds_saved_by_repacking(self) -> float:
+    @property
+    def epochs_done(self) -> int:
+        """How many epochs the members that train have done."""
+        return max(state.epoch for state in self._states)
+
+    def seconds_saved_by_repacking(self, until: int | None = None) -> float:
         """Return what a cohort of those that still train would save until its end, at most.
 
-        A member that has ended costs as much as before: its step size is 0. 0 while nobody has.
+        A member that has ended costs as much as before: its step size is 0. 0 while nobody has,
+        and before the second epoch. `until` is the epoch at which they are paused.
         """
         still = [
-            (member, member.epochs - state.epoch)
+            (member, min(member.epochs, until or member.epochs) - state.epoch)
             for member, state in zip(self.members, self._states, strict=True)
             if state.ending is None
         ]
@@ -88,7 +98,7 @@ class Cohort:
     def epoch(self) -> tuple[EpochRecord, ...]:
         """Train and validate one epoch; return the records of the members that trained in it."""
         started = time.perf_counter()
-        epoch = max(state.epoch for state in self._states) + 1
+        epoch = self.epochs_done + 1
         trains = [state.ending is None for state in self._states]
         active = np.array(trains, np.float32)
         rates = np.array([member.learn_rate for member in self.members], np.float32) * active
@@ -110,7 +120,9 @@ class Cohort:
             else None
         )
         parameters = self._parameters() if self._looks_at_weights() else None
-        seconds = self._last_seconds = time.perf_counter() - started
+        seconds = time.perf_counter() - started
+        self._last_seconds = seconds if self._is_compiled else 0.0
+        self._is_compiled = True
         records = []
         for index, member in enumerate(self.members):
             if not trains[index]:

@@ -5,23 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from service.domain.evaluations import Evaluation
-from service.domain.fit import Evaluate
 from service.domain.jobs import Environment
 from service.domain.network import network_of, weights_sha256
 from service.engine import artifact
 from service.engine.artifact import Artifact
-from service.engine.metrics import evaluate
-from service.engine.outcomes import class_codes, numbers
+from service.engine.judging.judged_rows import evaluation_of
 from service.engine.predictor import Predictor
 from service.engine.recipe import ColumnSource
-from service.engine.task import FitTask, FittedNetwork, Source
+from service.engine.task import FitTask, FittedNetwork, Positions
 from service.engine.training import export
 from service.engine.training.network import Weights, keras_model
-from service.engine.training.preparation import Prepared, case_weights
+from service.engine.training.preparation import Prepared
 
 
 def finish(
@@ -59,10 +53,18 @@ def finish(
         summary=export.summary(model),
         versions=environment.versions,
         na=task.na,
+        constant=prepared.constant,
     )
     predictor = Predictor(made)
     evaluations = tuple(
-        _evaluation(task, predictor, prepared, source, table_of(source.path), wanted)
+        evaluation_of(
+            predictor,
+            table_of(source.path),
+            dataset=source.dataset.name,
+            dataset_sha256=source.dataset.sha256,
+            names=wanted.metrics,
+            rows=None if wanted.rows is None else _testing(task),
+        ).model_copy(update={"rows": wanted.rows})
         for source, wanted in zip(task.evaluations, spec.evaluate, strict=True)
     )
     artifact.write(staging, made)
@@ -78,37 +80,7 @@ def finish(
     )
 
 
-def _evaluation(
-    task: FitTask,
-    predictor: Predictor,
-    prepared: Prepared,
-    source: Source,
-    table: ColumnSource,
-    wanted: Evaluate,
-) -> Evaluation:
-    spec, levels = task.spec, prepared.levels
-    truth: NDArray[np.int32] | NDArray[np.float32] = (
-        class_codes(table, spec.outcomes[0], levels)
-        if levels is not None
-        else numbers(table, spec.outcomes)
-    )
-    estimate, weights = predictor.predict(table).raw, case_weights(spec, table, None)
-    if wanted.rows is not None:
-        if task.fold is None:
-            raise ValueError("Expected a fold that keeps rows for testing. There is none.")
-        kept = task.fold.assessment
-        truth, estimate = truth[kept], estimate[kept]
-        weights = None if weights is None else weights[kept]
-    found = evaluate(
-        id="",
-        dataset=source.dataset.name,
-        dataset_sha256=source.dataset.sha256,
-        names=wanted.metrics,
-        truth=truth,
-        estimate=estimate,
-        levels=levels,
-        mode=predictor.mode,
-        constant=prepared.constant,
-        weights=weights,
-    )
-    return found.model_copy(update={"rows": wanted.rows})
+def _testing(task: FitTask) -> Positions:
+    if task.fold is None:
+        raise ValueError("Expected a fold that keeps rows for testing. There is none.")
+    return task.fold.assessment

@@ -60,10 +60,11 @@ def fit(
             others of the cohort may still train.
 
     Returns:
-        One outcome a fit, in order.
+        One outcome a fit that is not idle, in order.
 
     Raises:
-        ValueError: the fits do not share what the fits of a cohort share.
+        ValueError: the fits do not share what the fits of a cohort share, or would be paused
+            without a place for the checkpoint.
         MissingValues: a missing or infinite value would reach the network. This and what follows
             is the outcome's `error` instead where the fits leave no artifact.
         NoPredictors: the recipe leaves no predictor in the rows that train.
@@ -72,6 +73,8 @@ def fit(
     first = task.fits[0]
     if any(_shared(each) != _shared(first) for each in task.fits):
         raise ValueError("Expected fits that a plan puts into one cohort. Received others.")
+    if task.until is not None and task.checkpoints is None:
+        raise ValueError("Expected a folder of checkpoints with `until`. Received none.")
     identity = _identity(task, environment)
     found = checkpoint.newest(task.checkpoints, identity) if task.checkpoints else None
     try:
@@ -82,7 +85,8 @@ def fit(
         return _failed(task, error, on_ended)
     told = partial(_numbered, task.fits)
     if found is not None:
-        on_epoch(told(chain.from_iterable(state.history for state in found.states)))
+        history = chain.from_iterable(state.history for state in found.states)
+        on_epoch(_numbered([task.fits[place] for place in task.training], history))
     table_of = cache(lambda path: held(Table.open(path)))
     outcomes: dict[int, FitOutcome] = {}
 
@@ -107,8 +111,10 @@ def fit(
         states=found.states if found is not None else None,
         on_ended=ended,
         keep=_keeper(task, identity, on_kept),
+        until=task.until,
+        idle=task.idle,
     )
-    return tuple(outcomes[place] for place in range(len(task.fits)))
+    return tuple(outcomes[place] for place in task.training)
 
 
 def _failed(
@@ -124,9 +130,9 @@ def _failed(
         bit_exact=True,
         log=(),
     )
-    for place in range(len(task.fits)):
+    for place in task.training:
         on_ended(place, outcome)
-    return (outcome,) * len(task.fits)
+    return (outcome,) * len(task.training)
 
 
 def _outcome(
@@ -153,7 +159,7 @@ def _outcome(
     )
     lives = trained.ending not in ("diverged", "cancelled")
     fitted = assessed = None
-    if lives and task.staging is not None:
+    if lives and task.staging is not None and trained.ending != "paused":
         fitted = finish(task, environment, prepared, trained.weights, table_of)
     if lives and task.fold is not None:
         assessed = assess(task, prepared, trained.weights)
@@ -203,7 +209,7 @@ def _identity(task: CohortTask, environment: Environment) -> checkpoint.Identity
         fits=tuple(
             f"{each.trial}.{each.fold_number}."
             + hashlib.sha256(each.spec.model_dump_json().encode()).hexdigest()
-            for each in task.fits
+            for each in (task.fits[place] for place in task.training)
         ),
         environment={"device": environment.device, **environment.versions},
     )

@@ -7,12 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from service.domain.errors import InvalidData
 from service.domain.fit import FitSpec
 from service.domain.spec_checks import training_rows
 from service.engine.metrics import ConstantPrediction, majority_or_mean
-from service.engine.outcomes import class_codes, numbers, one_column_a_class
-from service.engine.recipe import ColumnSource, FittedRecipe, bake, prep
+from service.engine.outcomes import (
+    case_weights,
+    class_codes,
+    numbers,
+    one_column_a_class,
+)
+from service.engine.recipe import FittedRecipe, bake, prep
 from service.engine.recipe import Rows as TableRows
 from service.engine.recipe import training_rows as rows_left
 from service.engine.recipe.source import n_selected, part
@@ -84,7 +88,7 @@ def _rows(
     return Rows(
         x=with_ones(bake(recipe, table, chosen, pad_to=padded(predictors)), predictors),
         y=_outcomes(spec, table, levels, chosen),
-        weights=case_weights(spec, table, chosen),
+        weights=case_weights(table, spec.case_weights, chosen),
     )
 
 
@@ -94,27 +98,6 @@ def _outcomes(
     if levels is None:
         return numbers(table, spec.outcomes, chosen)
     return one_column_a_class(class_codes(table, spec.outcomes[0], levels, chosen), len(levels))
-
-
-def case_weights(
-    spec: FitSpec, table: ColumnSource, chosen: TableRows
-) -> NDArray[np.float32] | None:
-    """Return the case weights of some rows, float32 (rows,), or None where there are none.
-
-    Raises:
-        InvalidData: a weight is missing; names the row.
-    """
-    name = spec.case_weights
-    if name is None or name not in table.types:
-        return None
-    weights = table.numeric(name, chosen)
-    if not np.isfinite(weights).all():
-        row = int(np.argmax(~np.isfinite(weights))) + 1
-        raise InvalidData(
-            f"Expected a case weight in every row of '{name}'. Received a missing value in "
-            f"row {row}."
-        )
-    return weights.astype(np.float32)
 
 
 def _validation(
@@ -140,7 +123,7 @@ def _assessment(
     return Rows(
         x=bake(recipe, table, rows),
         y=_outcomes(task.spec, table, levels, rows),
-        weights=case_weights(task.spec, table, rows),
+        weights=case_weights(table, task.spec.case_weights, rows),
     )
 
 

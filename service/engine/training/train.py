@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -36,6 +36,8 @@ def train(
     states: Sequence[MemberState] | None = None,
     on_ended: Callable[[int, Trained], None] = lambda _place, _trained: None,
     keep: Callable[[tuple[MemberState, ...]], object] | None = None,
+    until: int | None = None,
+    idle: Collection[int] = (),
 ) -> tuple[Trained, ...]:
     """Train fits that share rows, shuffle seed and objective as one program.
 
@@ -48,59 +50,95 @@ def train(
         on_epoch: told after each epoch the records of the members that trained in it; `trial` is
             the member's 1-based place.
         should_stop: asked after each epoch; True ends the training ("cancelled").
-        max_seconds: training ends at the first epoch's end after so many seconds ("max_seconds").
+        max_seconds: training ends at the first epoch's end after so many seconds ("max_seconds");
+            those of the epochs that `states` hold are counted.
         states: where an interrupted training stood, as `keep` was given it; goes on from there to
             the same bits. Default: the beginning.
         on_ended: told a member's 0-based place and its result as soon as it has ended, once each.
         keep: given the members' states to make durable, as often as costs 3 % of the time; and
-            once more when the training is stopped from outside.
+            once more when the training is stopped from outside, or paused.
+        until: the epoch after which members that have not ended are paused ("paused"); whoever
+            stands there already, or further, trains nothing. Default: no pause.
+        idle: places of members that only keep their place in the program, as long as a smaller one
+            would cost more than it saves; they have no state to keep, and no result.
 
     Returns:
-        One result a member, in order. Weights of a member that diverged hold NaN.
+        One result a member that is not idle, in order. Weights of a member that diverged hold NaN.
     """
-    everyone = list(states or (initial_state(each, objective.optimizer) for each in members))
+    training = [place for place in range(len(members)) if place not in idle]
+    begun = {} if states is None else dict(zip(training, states, strict=True))
+    everyone = [
+        begun.get(place) or initial_state(member, objective.optimizer)
+        for place, member in enumerate(members)
+    ]
+    for place in idle:
+        everyone[place] = replace(everyone[place], ending="paused")
     data = on_device(backend.load(), rows, validation, objective.batch_size)
-    deadline = None if max_seconds is None else time.monotonic() + max_seconds
+    deadline = None if max_seconds is None else time.monotonic() + max_seconds - _spent(everyone)
     keeper = _Keeper(keep)
     results: dict[int, Trained] = {}
 
     def tell_ended() -> None:
         for place, state in enumerate(everyone):
-            if state.ending is not None and place not in results:
+            if state.ending is not None and place not in results and place not in idle:
                 found = result_of(state, members[place], validates=validation is not None)
                 results[place] = found
                 on_ended(place, found)
 
+    def kept() -> list[MemberState]:
+        current = merged()
+        return [current[place] for place in training]
+
+    if until is not None:
+        everyone = [_ended(each, "paused") if each.epoch >= until else each for each in everyone]
     tell_ended()
-    while active := [place for place, state in enumerate(everyone) if state.ending is None]:
+    company = set(idle)
+    while any(state.ending is None for state in everyone):
+        packed = [
+            place
+            for place, state in enumerate(everyone)
+            if state.ending is None or place in company
+        ]
+        company = set()
         cohort = Cohort(
-            [members[place] for place in active],
-            [everyone[place] for place in active],
-            [place + 1 for place in active],
+            [members[place] for place in packed],
+            [everyone[place] for place in packed],
+            [place + 1 for place in packed],
             objective,
             shuffle_seed,
             data,
         )
-        merged = partial(_merged, everyone, active, cohort)
+        merged = partial(_merged, everyone, packed, cohort)
         ended: Ending | None = None
-        while ended is None and not _leaves(cohort):
+        while ended is None and not _leaves(cohort, until):
             on_epoch(cohort.epoch())
-            if len(results) + cohort.endings.count(None) < len(members):
+            if len(results) + cohort.endings.count(None) < len(training):
                 everyone = merged()
                 tell_ended()
             if should_stop():
                 ended = "cancelled"
             elif deadline is not None and time.monotonic() > deadline:
                 ended = "max_seconds"
+            elif until is not None and cohort.epochs_done >= until:
+                ended = "paused"
             else:
-                keeper.when_due(merged)
+                keeper.when_due(kept)
         everyone = merged()
-        if ended == "cancelled" and any(state.ending is None for state in everyone):
-            keeper.now(everyone)
+        if ended in ("cancelled", "paused") and any(state.ending is None for state in everyone):
+            keeper.now(kept())
         if ended is not None:
-            everyone = [replace(state, ending=state.ending or ended) for state in everyone]
+            everyone = [_ended(state, ended) for state in everyone]
             tell_ended()
-    return tuple(results[place] for place in range(len(members)))
+    return tuple(results[place] for place in training)
+
+
+def _ended(state: MemberState, ending: Ending) -> MemberState:
+    return replace(state, ending=state.ending or ending)
+
+
+def _spent(states: Sequence[MemberState]) -> float:
+    """Return the seconds of the epochs that some states hold."""
+    return max(sum(record.seconds for record in state.history) for state in states)
 
 
 def _merged(
@@ -110,11 +148,11 @@ def _merged(
     return [current.get(place, state) for place, state in enumerate(everyone)]
 
 
-def _leaves(cohort: Cohort) -> bool:
+def _leaves(cohort: Cohort, until: int | None) -> bool:
     """Tell whether to leave a cohort: all have ended, or the rest is cheaper in a smaller one."""
     if None not in cohort.endings:
         return True
-    saved = cohort.seconds_saved_by_repacking()
+    saved = cohort.seconds_saved_by_repacking(until)
     return saved > _REPACK_SECONDS
 
 

@@ -11,7 +11,7 @@ from service.store.tables.histories import EpochRow, EventRow, JobLogRow
 from service.store.tables.idempotency import IdempotencyKeyRow
 from service.store.tables.jobs import JobDatasetRow, JobRow
 from service.store.tables.models import EvaluationRow, ModelNameRow, ModelRow
-from service.store.tables.trials import TrialRow
+from service.store.tables.trials import ProposalRow, TrialRow
 from service.store.tables.workers import WorkerRow
 from service.store.triggers import create_triggers
 
@@ -27,6 +27,7 @@ __all__ = [
     "JobRow",
     "ModelNameRow",
     "ModelRow",
+    "ProposalRow",
     "Table",
     "TrialRow",
     "WorkerRow",

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.domain.metric_names import Direction
-from service.domain.tune.halving import pruned, rungs
+from service.domain.tune.halving import best, expected_epochs, pruned, rungs
 
 
 @pytest.mark.parametrize(
@@ -81,3 +81,21 @@ def test_the_chapter_s_grid_spends_a_quarter_of_its_epochs() -> None:
     assert set(alive) == {24}
     # 24 x 2 + 8 x 4 + 3 x 12 + 1 x 2 of 24 x 20.
     assert spent == 118
+
+
+def test_the_best_are_told_in_their_order() -> None:
+    assert best({3: 0.1, 1: 0.3, 2: None, 9: 0.2, 4: 0.3}, 2, "maximize") == (1, 4)
+    assert best({3: 0.1, 1: 0.3, 9: 0.2}, 2, "minimize") == (3, 9)
+    assert best({1: None}, 2, "maximize") == ()
+
+
+def test_a_fit_is_expected_to_train_what_is_left_to_the_share_that_goes_on() -> None:
+    # 2 to the first rung; a third of the fits 4 more, a ninth 12, a 27th the last 2.
+    whole = 2 + 4 / 3 + 12 / 9 + 2 / 27
+    assert expected_epochs(0, 20, (2, 6, 18), 3) == pytest.approx(whole, abs=1e-12)
+    assert expected_epochs(1, 20, (2, 6, 18), 3) == pytest.approx(whole - 1, abs=1e-12)
+    # Who stands at a rung was judged there, or will be without another epoch.
+    assert expected_epochs(6, 20, (2, 6, 18), 3) == pytest.approx(12 + 2 / 3, abs=1e-12)
+    assert expected_epochs(3, 5, (2, 6, 18), 3) == 2
+    assert expected_epochs(3, 20, (), 1) == 17
+    assert expected_epochs(20, 20, (2, 6, 18), 3) == 0

@@ -14,7 +14,8 @@ from service.domain.datasets import Column, Dataset
 from service.domain.errors import InvalidSpec, MissingValues, NoPredictors
 from service.domain.fit import FitSpec
 from service.domain.tune.candidates import candidates
-from service.domain.tune.resolving import resolve_tune
+from service.domain.tune.proposals import Proposal, known_candidates
+from service.domain.tune.resolving import resolve_tune, with_proposals
 from service.domain.tune.results import (
     TrialResult,
     grouped_reasons,
@@ -126,15 +127,114 @@ def test_a_hole_that_no_candidate_fills_is_told_as_of_a_fit() -> None:
         resolve_tune(tune(), holed, draw=drawn())
 
 
-def test_what_cannot_be_searched_yet_is_refused_before_anything_is_made() -> None:
+def test_a_race_and_a_search_are_refused_together_before_anything_is_made() -> None:
     spec = tune(
         {"kind": "bayes", "initial": 5, "size": 30},
         model={"penalty": OPEN},
         race={"kind": "halving"},
     )
-    with pytest.raises(InvalidSpec) as error:
+    with pytest.raises(InvalidSpec, match="race or the grid 'bayes'") as error:
         resolve_tune(spec, D, draw=lambda: pytest.fail("drawn for nothing"))
     assert refused(error.value) == [("body", "race"), ("body", "grid", "kind")]
+
+
+def test_a_race_is_resolved_and_one_that_could_stop_nobody_is_refused() -> None:
+    race = {"kind": "halving", "min_epochs": 3}
+    model = {"penalty": OPEN, "epochs": 9}
+    found = resolve_tune(tune(expand(penalty=[0, 0.1]), model=model, race=race), D, draw=drawn())
+    assert found.spec.race is not None
+    assert (found.spec.race.factor, found.spec.race.min_epochs) == (3, 3)
+    hopeless = tune(expand(penalty=[0.1]), model=model, race={**race, "min_epochs": 9})
+    with pytest.raises(InvalidSpec) as error:
+        resolve_tune(hopeless, D, draw=drawn())
+    assert refused(error.value) == [("body", "race"), ("body", "race", "min_epochs")]
+
+
+SEARCH = {"kind": "bayes", "initial": 3, "size": 8, "seed": 4}
+
+
+def test_a_search_counts_what_it_will_propose() -> None:
+    found = resolve_tune(
+        tune(SEARCH, model={"penalty": OPEN, "epochs": 7}, resamples={"kind": "vfold", "v": 2}),
+        D,
+        draw=drawn(),
+    )
+    assert (len(found.contenders), found.initial, found.trials, found.unknown) == (3, 3, 8, 5)
+    assert found.unknown_epochs == 5 * 7
+
+
+@pytest.mark.parametrize(
+    ("given", "most"),
+    [({"min": 4, "max": 90}, 90), ({"values": [5, 60, 20]}, 60)],
+)
+def test_what_is_proposed_later_may_have_the_most_epochs_of_their_range(
+    given: dict[str, Any], most: int
+) -> None:
+    ranges = {"e": given, "penalty": {"values": [0]}}
+    spec = tune(
+        {**SEARCH, "size": 4, "initial": 2, "ranges": ranges},
+        model={"epochs": {"tune": "e"}, "penalty": OPEN},
+    )
+    found = resolve_tune(spec, D, draw=drawn())
+    assert found.unknown_epochs == found.unknown * most > 0
+
+
+def test_a_search_of_a_small_space_tries_all_of_it_and_no_more() -> None:
+    ranges = {"penalty": {"values": [0, 0.1]}, "hidden_units": {"min": 2, "max": 4}}
+    found = resolve_tune(
+        tune({**SEARCH, "size": 30, "ranges": ranges}, model=dict.fromkeys(ranges, OPEN)),
+        D,
+        draw=drawn(),
+    )
+    assert found.trials == 6
+
+
+def test_a_search_of_more_fits_than_a_job_may_have_is_refused_and_a_small_space_is_not() -> None:
+    large = {**SEARCH, "size": 2000}
+    folds = {"kind": "mc", "times": 60}
+    with pytest.raises(InvalidSpec, match="2,000 candidates on 60 resamples"):
+        resolve_tune(tune(large, model={"penalty": OPEN}, resamples=folds), D, draw=drawn())
+    few = {**large, "ranges": {"penalty": {"values": [0, 0.1, 0.2, 0.3]}}}
+    found = resolve_tune(tune(few, model={"penalty": OPEN}, resamples=folds), D, draw=drawn())
+    assert found.trials == 4
+
+
+def test_a_search_without_anything_open_or_below_its_first_round_is_refused() -> None:
+    with pytest.raises(InvalidSpec, match="There is none"):
+        resolve_tune(tune(SEARCH), D, draw=drawn())
+    with pytest.raises(ValidationError, match="Expected `initial` to be at most `size`"):
+        tune({**SEARCH, "initial": 9}, model={"penalty": OPEN})
+
+
+def test_proposals_become_candidates_behind_the_first_or_say_why_not() -> None:
+    spec = tune(
+        {**SEARCH, "ranges": {"dropped": {"values": ["a", "b", "c"]}, "batch_size": {
+            "min": 8, "max": 100}}},
+        recipe=[{"step": "remove", "columns": {"tune": "dropped"}}],
+        engine={"batch_size": OPEN},
+    )  # fmt: skip
+    found = resolve_tune(spec, D, draw=drawn())
+    given = [("a", 8), ("c", 8), ("b", 101), ("b", -1)]
+    more = with_proposals(
+        found,
+        [
+            Proposal(trial=trial, values={"dropped": dropped, "batch_size": size})
+            for trial, (dropped, size) in enumerate(given, 4)
+        ],
+        D,
+    )
+    assert more.contenders[:3] == found.contenders
+    added = more.contenders[3:]
+    assert [each.candidate.trial for each in added] == [4, 5, 6, 7]
+    assert [each.candidate.config for each in added] == ["Iter1", "Iter2", "Iter3", "Iter4"]
+    assert [each.found is not None for each in added] == [True, False, False, False]
+    notes = [str(each.note) for each in added]
+    assert [word in note for word, note in zip(("None", "'c'", "101", "-1"), notes, strict=True)]
+    assert (more.initial, more.trials, more.unknown) == (3, 8, 1)
+    known = known_candidates(
+        found.spec, [Proposal(trial=4, values=dict(added[0].candidate.values))]
+    )
+    assert known[3] == added[0].candidate
 
 
 def test_resamples_that_are_too_small_for_every_batch_are_refused() -> None:

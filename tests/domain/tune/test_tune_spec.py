@@ -176,8 +176,6 @@ def test_resamples_and_fits_are_counted_before_any_is_made() -> None:
     many = wrong(tune(), resamples=MAX_RESAMPLES * 7)
     assert [field.loc[1:] for field in many] == [("resamples",), ("grid",)]
     assert "50 candidates on 7,000 resamples, which are 350,000" in many[1].msg
-    bayes = tune({"kind": "bayes", "size": 2000, "initial": 5})
-    assert "2,000 candidates" in wrong(bayes, resamples=60)[0].msg
     # So many slices that nobody wants them.
     slices = sizes_of(tune(resamples={"kind": "rolling_origin"}).resamples, 10**9)
     assert slices.resamples == 10**9 - 5
@@ -219,10 +217,14 @@ def test_a_tune_whose_resamples_are_all_too_small_is_refused() -> None:
 
 def test_a_race_that_could_stop_nobody_is_refused() -> None:
     race = {"kind": "halving", "min_epochs": 20}
-    spec = tune(model={"epochs": 20}, race=race)
+    spec = tune(expand(penalty=[0, 1]), model={"penalty": OPEN, "epochs": 20}, race=race)
     (error,) = wrong_race(spec, candidates(spec))
     assert error.loc == ("body", "race", "min_epochs")
     assert "below the epochs of the fit, 20," in error.msg
     some = tune(expand(epochs=[5, 21]), model={"epochs": OPEN}, race=race)
     assert wrong_race(some, candidates(some)) == []
     assert wrong_race(tune(), candidates(tune())) == []
+    one = tune(model={"epochs": 21}, race=race)
+    (error,) = wrong_race(one, candidates(one))
+    assert error.loc == ("body", "race")
+    assert "two candidates or more, some of which stop. Received 1." in error.msg

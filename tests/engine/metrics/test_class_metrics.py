@@ -13,7 +13,15 @@ from service.engine.metrics import METRICS, score, scores
 CLASS_ONLY = [
     name
     for name in METRICS["classification"]
-    if name not in ("roc_auc", "mn_log_loss", "brier_class")
+    if name
+    not in (
+        "roc_auc",
+        "pr_auc",
+        "average_precision",
+        "gain_capture",
+        "mn_log_loss",
+        "brier_class",
+    )
 ]
 
 

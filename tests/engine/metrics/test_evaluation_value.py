@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 from service.domain.evaluations import Evaluation
 from service.domain.fit import Mode
 from service.engine.metrics import ConstantPrediction, evaluate, majority_or_mean
+from service.engine.metrics.evaluation import MAX_CONFUSED
 
 LEVELS = ("a", "b", "c")
 
@@ -78,6 +79,42 @@ def test_several_outcomes_have_a_mean_each() -> None:
     found = evaluated([[2.5, 24.0]], [[2.5, 24.0]], "regression", constant, ["mae"])
     assert found.baseline.value == 0.5
     assert found.metrics == {"mae": 0}
+
+
+def test_the_confusion_of_very_many_classes_is_left_out_and_said_so() -> None:
+    k = MAX_CONFUSED + 1
+    found = evaluate(
+        id="ev_1",
+        dataset="test",
+        dataset_sha256="0" * 64,
+        names=["accuracy"],
+        truth=[0, k - 1],
+        estimate=np.eye(k)[[0, k - 1]],
+        levels=[f"l{code}" for code in range(k)],
+        mode="classification",
+        constant=ConstantPrediction(kind="majority", values=(0,)),
+    )
+    assert found.metrics == {"accuracy": 1}
+    assert found.confusion is None
+    assert found.by_class is not None
+    assert [warning.code for warning in found.warnings] == ["no_confusion"]
+
+
+def test_a_model_whose_baseline_nobody_kept_is_judged_without() -> None:
+    prob = np.eye(3)[[0, 1]]
+    found = evaluate(
+        id="ev_1",
+        dataset="test",
+        dataset_sha256="0" * 64,
+        names=["accuracy"],
+        truth=[0, 1],
+        estimate=prob,
+        levels=LEVELS,
+        mode="classification",
+        constant=None,
+    )
+    assert (found.baseline.kind, found.baseline.value) == ("majority", None)
+    assert [warning.code for warning in found.warnings] == ["no_baseline"]
 
 
 def test_a_diverged_network_is_judged_without_a_score() -> None:

@@ -57,3 +57,13 @@ def test_what_does_not_fit_together_is_refused(
 ) -> None:
     with pytest.raises(InvalidData, match="in what is scored"):
         score(["accuracy"], truth, estimate, ("a", "b"), "classification", weights)
+
+
+def test_an_average_that_a_metric_does_not_have_is_refused() -> None:
+    prob = [[0.5, 0.5]] * 2
+    with pytest.raises(InvalidSpec, match="for roc_auc, which are areas") as caught:
+        score(None, [0, 1], prob, ("a", "b"), "classification", estimator="micro")
+    assert caught.value.errors[0].loc == ("estimator",)
+    for asked in ({"estimator": "macro"}, {"event_level": "second"}):
+        with pytest.raises(InvalidSpec, match="for regression"):
+            score(["mae"], [1.0], [1.0], None, "regression", **asked)  # type: ignore[arg-type]

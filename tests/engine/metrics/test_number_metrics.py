@@ -35,6 +35,8 @@ def test_scores_are_those_of_scikit_learn_and_numpy(seed: int, is_weighted: bool
             np.where(small, error**2 / 2, np.abs(error) - 0.5), weights=weight
         ),
         "msd": shift,
+        "rsq_trad": sk.r2_score(truth, estimate, sample_weight=weight),
+        "mase": np.average(np.abs(error), weights=weight) / np.abs(np.diff(truth)).mean(),
     }
     assert ours == pytest.approx(expected, rel=1e-11, abs=1e-12)
 
@@ -94,3 +96,19 @@ def test_a_row_without_a_truth_is_left_out() -> None:
 def test_no_rows_leave_no_score() -> None:
     found = score(EVERY, np.empty(0), np.empty(0), None, "regression")
     assert set(found.values()) == {None}
+
+
+def test_a_constant_truth_has_nothing_to_explain_and_no_scale() -> None:
+    found = scores(["rsq_trad", "mase"], [2.0, 2.0, 2.0], [1.0, 2.0, 3.0], None, "regression")
+    assert found.values == {"rsq_trad": None, "mase": None}
+    assert "the truth is constant" in found.warnings[0].message
+    assert "never changes" in found.warnings[1].message
+
+
+def test_mase_is_of_the_rows_in_their_order() -> None:
+    # Steps of 1, 1 and 2; the last two rows swapped, of 1, 3 and 2.
+    ordered = score(["mase"], [1.0, 2.0, 3.0, 5.0], [1.5, 2.0, 3.0, 5.5], None, "regression")
+    assert ordered == pytest.approx({"mase": 0.25 / (4 / 3)})
+    swapped = score(["mase"], [1.0, 2.0, 5.0, 3.0], [1.5, 2.0, 5.5, 3.0], None, "regression")
+    assert swapped == pytest.approx({"mase": 0.25 / 2})
+    assert score(["mase"], [1.0], [2.0], None, "regression") == {"mase": None}

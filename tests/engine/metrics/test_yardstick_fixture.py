@@ -29,6 +29,9 @@ THREE_CLASSES = {
     "j_index": 0.6231481,
     "detection_prevalence": 0.3333333,
     "roc_auc": 0.8902778,
+    "pr_auc": 0.8324074,
+    "average_precision": 0.8235450,
+    "gain_capture": 0.7884369,
     "mn_log_loss": 0.6594558,
     "brier_class": 0.1822917,
 }
