@@ -73,7 +73,7 @@ def vetiver_endpoint(folder: Path, port: int) -> None:
 
 def mlserver_endpoint(folder: Path, port: int) -> None:
     """Serve MLServer's scikit-learn runtime, the model in its own process: that is its fastest."""
-    import joblib  # type: ignore[import-untyped]
+    import joblib
 
     place = folder / "mlserver"
     place.mkdir(exist_ok=True)

@@ -46,7 +46,7 @@ from service.api.inference_wire import InferBody
 from service.api.surface import Surface, refuse_unknown_query
 from service.domain.datasets import BuiltinRequest, ReadOptions
 from service.domain.fit import FitSpec
-from service.domain.tune.spec import Finalize, TuneSpec
+from service.domain.tune.spec import LastFit, TuneSpec
 from service.serving import Predictors
 from service.settings import Settings
 from service.storage.exports import Exports
@@ -80,7 +80,7 @@ _ROUTERS = (
 _DESCRIBED = (
     FitSpec,
     TuneSpec,
-    Finalize,
+    LastFit,
     BuiltinRequest,
     ReadOptions,
     dataset_splits.SplitBody,

@@ -11,6 +11,8 @@ from service.domain.jobs import Environment, Progress
 from service.domain.plan import Plan
 from service.domain.replay import report
 from service.domain.resolve import resolve
+from service.engine.resamples.testing import kept_apart
+from service.engine.tables.table import Table
 from service.engine.task import CohortTask, FitOutcome, FitTask, FittedNetwork
 from service.executors.port import Executor
 from service.planning import plan_of
@@ -54,9 +56,11 @@ class Attempt:
     def _task(self) -> FitTask:
         spec = self._spec
         sources = Sources(self._database, self._settings, self._job.id)
+        training, split = sources[spec.dataset], spec.split
         return FitTask(
             spec=spec,
-            training=sources[spec.dataset],
+            training=training,
+            fold=None if split is None else kept_apart(split, Table.open(training.path)),
             validation=sources.get(spec.engine.validation_dataset),
             evaluations=tuple(sources[each.dataset] for each in spec.evaluate),
             staging=self._carrying.staging,

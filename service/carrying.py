@@ -61,6 +61,8 @@ class Carrying:
         self.token = claim.token
         self.staging = settings.staging_dir / f"{claim.job.id}.{claim.token}"
         self.checkpoints = settings.storage_root / "checkpoints" / claim.job.id
+        # What the job's last checkpoint told of, before this attempt.
+        self.told_epochs = 0 if claim.checkpoint is None else claim.checkpoint.epoch
         # Told by the executor that trains; kept with the job, however it ends.
         self.environment: Environment | None = None
         self._lease = Lease(database, claim.job.id, claim.token, claimed_at=claimed_at)
@@ -71,6 +73,11 @@ class Carrying:
     def about(self) -> dict[str, object]:
         """The job and its attempt, for a log line."""
         return {"job": self.job.id, "attempt": self.job.attempt}
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether a cancel was asked for: stopped work ends the job, and is not queued again."""
+        return self._lease.seconds_since_cancel is not None
 
     def carry(self, work: Callable[[], None]) -> None:
         """Do the work; afterwards the job has ended, is queued again, or is somebody else's."""
@@ -112,7 +119,7 @@ class Carrying:
 
     def hand_back(self) -> None:
         """End what was stopped: cancelled when that was asked for, else queued again (T8, T11)."""
-        if self._lease.seconds_since_cancel is not None:
+        if self.is_cancelled:
             self._settled(self.write(claims.acknowledge_cancel))
         else:
             self._settled(self.write(claims.release))

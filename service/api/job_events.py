@@ -20,8 +20,9 @@ MAX_ID = 2**63 - 1
 
 _DESCRIPTION = (
     "Server-sent events. `state` has `{state}`, `epoch` an epoch record as in `/epochs`, `trial` "
-    "a trial's row, `done` `{state}`; after it the stream closes. Every event has an `id` that "
-    "only grows."
+    "what came of a candidate on a resample: its `trial`, `fold`, `config`, `values`, `scores` by "
+    "metric, `ending` and `note`, and the `leader` by then, the first row of `show_best`. `done` "
+    "has `{state}`; after it the stream closes. Every event has an `id` that only grows."
 )
 _STREAM = {
     "responses": {

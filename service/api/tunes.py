@@ -7,28 +7,31 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from pydantic import BaseModel, ConfigDict
 
 from service.api.admission import Room
-from service.api.answers import PNG, SVG, Listing, cached, encode, picture
+from service.api.answers import PNG, SVG, cached, encode, picture
 from service.api.bodies import describe, json_body
 from service.api.dependencies import After, DatabaseOf, Limit, Reference, ResourcesOf
 from service.api.idempotency import OnceOfJson
 from service.api.openapi import NOT_MODIFIED, content, problems
 from service.api.submission import queued, resolved, submit
+from service.api.tune_views import Best, ResampleList, Trials, TrialView
 from service.api.validation import invalid_fields, shown
 from service.api.views import JobView
 from service.domain.datasets import Dataset
 from service.domain.errors import Conflict, FieldError
 from service.domain.jobs import Job
+from service.domain.last_fit import with_testing
 from service.domain.names import did_you_mean
 from service.domain.tune.candidates import Candidate
+from service.domain.tune.combinations import logarithmic_ids
 from service.domain.tune.proposals import Proposal, known_candidates
 from service.domain.tune.ranking import Ranked, ranked
 from service.domain.tune.resampling import MAX_RESAMPLES
 from service.domain.tune.results import TrialResult, scores_of, trials_of, with_best_epochs
 from service.domain.tune.selecting import select
-from service.domain.tune.spec import Finalize, Rule, Sort, TuneSpec
+from service.domain.tune.spec import LastFit, Rule, Sort, TuneSpec
+from service.engine.plots.parallel import parallel
 from service.engine.plots.tuning import tuning
 from service.engine.resamples import resample_table
 from service.engine.tables.storage import canonical_path
@@ -42,47 +45,6 @@ router = APIRouter(prefix="/v1/jobs/{j}", tags=["jobs"])
 Metric = Annotated[
     str | None, Query(max_length=64, description="Default: the first of the tune's metrics.")
 ]
-
-
-class TrialView(BaseModel):
-    """A candidate: its values by id, and the mean of a metric over its resamples.
-
-    `std_err` is null when there is one resample. `pruned_at` is the epoch after which a race
-    stopped it, and `mean` what it had then; `note` says why it was stopped or has no estimate.
-    """
-
-    model_config = ConfigDict(extra="allow")
-
-    trial: int
-    config: str
-    metric: str
-    mean: float | None
-    n: int
-    std_err: float | None
-
-
-class Trials(Listing[TrialView]):
-    """A page of candidates, best first."""
-
-
-class Best(BaseModel):
-    """The best candidates."""
-
-    data: list[TrialView]
-
-
-class ResampleView(BaseModel):
-    """The rows of a resample, 1-based: `analysis` is trained on, `assessment` judges."""
-
-    fold: int
-    id: str
-    id2: str | None
-    analysis: list[int]
-    assessment: list[int]
-
-
-class ResampleList(Listing[ResampleView]):
-    """A page of resamples."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -239,11 +201,22 @@ def plot_tune(
     j: Reference,
     extension: Literal["svg", "png"],
     metric: Metric = None,
+    view: Annotated[
+        Literal["panels", "parallel"],
+        Query(
+            description="`panels` has one a hyperparameter; `parallel` has an axis for each and "
+            "one for the metric, and a line a candidate, the stronger the better."
+        ),
+    ] = "panels",
 ) -> Response:
     """The metric against each hyperparameter, coloured by the one with fewest values."""
     tune = _tune(database, j)
-    rows = tune.ranked(metric)
-    drawn = tuning(rows, title=tune.job.name or tune.job.id, fmt=extension)
+    rows, title = tune.ranked(metric), tune.job.name or tune.job.id
+    if view == "parallel":
+        scales = logarithmic_ids(tune.spec)
+        drawn = parallel(rows, logarithmic=scales, title=title, fmt=extension)
+    else:
+        drawn = tuning(rows, title=title, fmt=extension)
     return picture(request, drawn, SVG if extension == "svg" else PNG)
 
 
@@ -252,16 +225,23 @@ def plot_tune(
     status_code=202,
     response_model=JobView,
     responses=problems(404, 409),
-    openapi_extra=describe(Finalize, best={"select": "best", "metric": "accuracy", "refit": True}),
+    openapi_extra=describe(
+        LastFit,
+        best={"select": "best", "metric": "accuracy", "refit": True},
+        last_fit={"select": "best", "evaluate": [{"dataset": "digits_test"}]},
+    ),
     dependencies=[Room],
 )
 def finalize_tune(
     database: DatabaseOf,
     j: Reference,
-    final: Annotated[Finalize, Depends(json_body(Finalize))],
+    final: Annotated[LastFit, Depends(json_body(LastFit))],
     once: OnceOfJson,
 ) -> Response:
     """Queue a fit with the values of the candidate that the rule selects, on all training rows."""
+    earlier = once.earlier(database)
+    if earlier is not None:
+        return earlier
     tune = _tune(database, j)
     if not final.refit:
         raise Conflict(
@@ -276,17 +256,21 @@ def finalize_tune(
     spec = chosen.spec.model_copy(
         update={
             "name": tune.spec.name,
-            "evaluate": tune.spec.evaluate,
+            "evaluate": tune.spec.evaluate if final.evaluate is None else final.evaluate,
             "priority": tune.spec.priority,
             "tags": tune.spec.tags,
         }
     )
+    assert tune.spec.metrics is not None, "filled in when the tune was submitted"
+    spec = with_testing(spec, tune.spec.resamples, tuple(tune.spec.metrics))
     if final.epochs == "best":
         spec = with_best_epochs(spec, [e for e in tune.results if e.trial == row.trial.trial])
 
-    def create(s: WriteSession) -> Response:
+    with database.read() as s:
         tune.datasets(s)
         found, used = resolved(s, spec)
+
+    def create(s: WriteSession) -> Response:
         return queued(submit(s, found.spec, used, epochs=found.spec.model.epochs))
 
     return once.make(database, create)

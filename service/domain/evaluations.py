@@ -87,7 +87,8 @@ class Evaluation(Value):
     """A model's scores on a dataset; an undefined or non-finite score is None, with a warning.
 
     `estimator` and `event_level` are what was asked for; `intervals` is None of a score that no
-    resample has.
+    resample has. With `rows` "testing" it is on those rows of the training dataset that the fit
+    never saw.
     """
 
     id: str
@@ -103,3 +104,4 @@ class Evaluation(Value):
     event_level: EventLevel | None = Field(default=None, exclude_if=_absent)
     bootstrap: Bootstrap | None = Field(default=None, exclude_if=_absent)
     intervals: dict[str, Interval | None] | None = Field(default=None, exclude_if=_absent)
+    rows: Literal["testing"] | None = Field(default=None, exclude_if=_absent)

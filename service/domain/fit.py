@@ -18,6 +18,7 @@ from service.domain.schema import (
     Seed,
     Spec,
 )
+from service.domain.tune.resampling import ValidationSet, ValidationSplit
 
 Mode = Literal["classification", "regression"]
 EngineName = Literal["keras", "keras3"]
@@ -214,6 +215,10 @@ class Evaluate(Spec):
     metrics: Annotated[list[Annotated[str, Field(max_length=64)]], Field(max_length=64)] | None = (
         None
     )
+    rows: Literal["testing"] | None = Field(
+        default=None,
+        description="Only the testing rows of the fit's `split`, whose dataset this is.",
+    )
 
 
 class FitSpec(Spec, WithRoles):
@@ -230,6 +235,12 @@ class FitSpec(Spec, WithRoles):
     id: ColumnNames | None = Field(
         default=None,
         description="Columns that name a row, and predict nothing; no step touches them.",
+    )
+    split: Annotated[ValidationSplit | ValidationSet, Field(discriminator="kind")] | None = Field(
+        default=None,
+        description="Rows that the fit never sees, for `evaluate` with rows 'testing': what "
+        "validation_split leaves of the table, or the testing rows of validation_set, whose other "
+        "two parts train. Default: it sees all rows.",
     )
     recipe: Recipe = []
     model: Model = Model()

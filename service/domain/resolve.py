@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from service.domain.datasets import Column, Dataset
 from service.domain.errors import FieldError, FitpointError, InvalidSpec, MissingValues
-from service.domain.fit import Evaluate, FitSpec, Loss, Mode
+from service.domain.fit import FitSpec, Loss, Mode
+from service.domain.last_fit import seeded_split, seen_rows, wrong_last_fit
 from service.domain.metric_names import default_metrics
 from service.domain.network import network_of
 from service.domain.other_data import disagreements
@@ -85,7 +86,8 @@ def resolve(
         training: the dataset that `spec.dataset` names.
         validation: the dataset that `spec.engine.validation_dataset` names, if any.
         evaluations: the datasets that `spec.evaluate` names, by the name used there.
-        draw: one seed in 0..2**31-1, called three times when the spec has no seeds.
+        draw: one seed in 0..2**31-1, called three times when the spec has no seeds, and for a
+            split without one.
 
     Raises:
         InvalidSpec: a field contradicts another or the columns; every such field is named.
@@ -99,7 +101,8 @@ def resolve(
         *wrong_weights(spec, training),
         *wrong_ids(spec, training),
         *wrong_engine(spec, mode, outcomes[0]),
-        *wrong_split(spec, training),
+        *wrong_last_fit(spec, training),
+        *wrong_split(spec, seen_rows(spec, training.n_rows)),
         *wrong_metrics(spec, mode),
     ]
     if wrong:
@@ -109,20 +112,21 @@ def resolve(
     wrong = _wrong_other_data(spec, surviving, training, validation, evaluations or {})
     if wrong:
         raise InvalidSpec(_first(wrong), errors=wrong)
-    filled = _filled(spec, mode, draw)
+    filled = seeded_split(_filled(spec, mode, draw), draw)
     outputs = len(outcomes[0].levels or ()) if mode == "classification" else len(outcomes)
     n_parameters = network_of(filled, len(surviving.names), outputs).n_parameters
     memory_bytes = _memory(filled, training, validation, len(surviving.names), n_parameters)
     _refuse_size(n_parameters, memory_bytes)
-    n_rows = training_rows(training.n_rows, spec.engine.validation_split)
+    seen = seen_rows(spec, training.n_rows)
+    n_rows = training_rows(seen, spec.engine.validation_split)
     return Resolved(
         spec=filled,
         predictors=surviving.names,
         outputs=outputs,
         n_rows=n_rows,
-        n_validation=training.n_rows - n_rows if validation is None else validation.n_rows,
+        n_validation=seen - n_rows if validation is None else validation.n_rows,
         n_parameters=n_parameters,
-        exact=surviving.exact and (spec.engine.validation_split == 0 or not _learns_columns(spec)),
+        exact=surviving.exact and (n_rows == training.n_rows or not _learns_columns(spec)),
         memory_bytes=memory_bytes,
     )
 
@@ -222,7 +226,7 @@ def _filled(spec: FitSpec, mode: Mode, draw: Callable[[], int]) -> FitSpec:
         shuffle_seed = derived_shuffle_seed(seeds)
     update = {"loss": engine.loss or _loss(spec, mode), "shuffle_seed": shuffle_seed}
     evaluate = [
-        Evaluate(dataset=wanted.dataset, metrics=wanted.metrics or list(default_metrics(mode)))
+        wanted.model_copy(update={"metrics": wanted.metrics or list(default_metrics(mode))})
         for wanted in spec.evaluate
     ]
     return spec.model_copy(

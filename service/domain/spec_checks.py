@@ -157,18 +157,21 @@ def wrong_engine(spec: FitSpec, mode: Mode, outcome: Column) -> list[FieldError]
     return found
 
 
-def wrong_split(spec: FitSpec, training: Dataset) -> list[FieldError]:
-    """Return why the validation split leaves nothing to train on or to validate with."""
+def wrong_split(spec: FitSpec, n_rows: int) -> list[FieldError]:
+    """Return why the validation split leaves nothing to train on or to validate with.
+
+    `n_rows` are those that the fit sees.
+    """
     split = spec.engine.validation_split
     if split == 0:
         return []
-    rows = training_rows(training.n_rows, split)
-    if 0 < rows < training.n_rows:
+    rows = training_rows(n_rows, split)
+    if 0 < rows < n_rows:
         return []
     kind = "train" if rows == 0 else "validate"
     msg = (
         f"Expected a validation_split that leaves rows to train and rows to validate. Received "
-        f"{split:g} of {training.n_rows} rows, which leaves none to {kind}."
+        f"{split:g} of {n_rows} rows, which leaves none to {kind}."
     )
     return [field_error(("engine", "validation_split"), msg)]
 

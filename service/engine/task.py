@@ -112,10 +112,11 @@ class FittedNetwork:
 class Assessed:
     """How a candidate does on its fold's assessment rows.
 
-    `scores` are None where a metric is undefined there.
+    `scores` are None where a metric is undefined there; then `note` says which and why.
     """
 
     scores: Mapping[str, float | None]
+    note: str | None = None
     weights_sha256: str
     n_parameters: int
     n_predictors: int
@@ -130,7 +131,8 @@ class FitOutcome:
     be more than `until`.
     `error` is why a fit without `staging` could not be trained, as a job keeps it; others raise.
     `bit_exact` is False when it went on from another environment's checkpoint: the same spec would
-    not train the same bits again.
+    not train the same bits again. `log` is what there is to tell of this fit; `warnings` are those
+    lines of it that tell of the recipe or the environment, which many fits may have in common.
     """
 
     ending: Ending
@@ -142,3 +144,4 @@ class FitOutcome:
     error: Mapping[str, Any] | None = None
     bit_exact: bool
     log: tuple[str, ...]
+    warnings: tuple[str, ...] = ()

@@ -189,9 +189,10 @@ def checkpointed(
     ).cancel_asked
 
 
-def log(s: WriteSession, job_id: str, token: int, lines: Sequence[str]) -> None:
-    """Keep lines that the job printed."""
-    logs.append(s, job_id, require_held(s, job_id, token).attempt, lines)
+def log(s: WriteSession, job_id: str, token: int, lines: Sequence[str], once: bool = False) -> None:
+    """Keep lines that the job printed; with `once` only those that it did not print before."""
+    attempt = require_held(s, job_id, token).attempt
+    logs.append(s, job_id, attempt, logs.unsaid(s, job_id, lines) if once else lines)
 
 
 def succeed(

@@ -62,6 +62,16 @@ def append(s: WriteSession, job_id: str, attempt: int, lines: Sequence[str]) -> 
         s.execute(delete(JobLogRow).where(JobLogRow.job_id == job_id, JobLogRow.n <= last_dropped))
 
 
+def unsaid(s: ReadSession, job_id: str, lines: Sequence[str]) -> list[str]:
+    """Return those of some lines that the job's log does not hold; each once."""
+    cut = {line: scrub(line, MAX_LINE) for line in lines}
+    held = select(JobLogRow.line).where(
+        JobLogRow.job_id == job_id, JobLogRow.line.in_(cut.values())
+    )
+    known = set(s.scalars(held))
+    return [line for line, stored in cut.items() if stored not in known]
+
+
 def _parse_cursor(after: str) -> int:
     if not (after.isascii() and after.isdigit() and len(after) <= 18):
         raise InvalidSpec(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final
 
 from sqlalchemy import insert, select, update
 
@@ -13,6 +15,8 @@ from service.store.fence import held, leave_running, require_held, require_uncan
 from service.store.sessions import ReadSession, WriteSession, clock_of
 from service.store.tables import JobRow, TrialRow
 
+_NOT_NAMED: Final[Mapping[int, Mapping[str, Any]]] = MappingProxyType({})
+
 
 def record(
     s: WriteSession,
@@ -20,10 +24,16 @@ def record(
     token: int,
     results: Sequence[TrialResult],
     progress: Progress,
+    leader: Mapping[str, Any] | None = None,
+    candidates: Mapping[int, Mapping[str, Any]] = _NOT_NAMED,
 ) -> None:
     """Keep the results of fits that have ended, and how far the job is; tell each in an event.
 
     A result that is there already stays as it is and is told to nobody again.
+
+    Args:
+        leader: the best candidate's row with these results, told with each of them.
+        candidates: what is told of each result's candidate, by its trial.
     """
     job = require_held(s, job_id, token)
     s.execute(
@@ -37,12 +47,13 @@ def record(
             eta_seconds=progress.eta_seconds,
         )
     )
-    known = {(each.trial, each.fold) for each in of_job(s, job_id)}
+    kept = select(TrialRow.trial, TrialRow.fold).where(TrialRow.job_id == job_id)
+    known = {(row.trial, row.fold) for row in s.execute(kept)}
     new = [each for each in results if (each.trial, each.fold) not in known]
     if not new:
         return
     at = clock_of(s).utc()
-    told = [each.model_dump(mode="json") for each in new]
+    stored = [each.model_dump(mode="json") for each in new]
     rows = [
         {
             "job_id": job_id,
@@ -52,9 +63,17 @@ def record(
             "ended_at": at,
             "result": result,
         }
-        for each, result in zip(new, told, strict=True)
+        for each, result in zip(new, stored, strict=True)
     ]
     s.execute(insert(TrialRow), rows)
+    told = [
+        {
+            **candidates.get(each.trial, {}),
+            **each.model_dump(mode="json", exclude={"warnings"}),
+            "leader": None if leader is None else dict(leader),
+        }
+        for each in new
+    ]
     events.append(s, job_id, token, "trial", told)
 
 

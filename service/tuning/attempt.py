@@ -10,10 +10,12 @@ from functools import partial
 from service import calibrations
 from service.carrying import Carrying
 from service.domain.cost import Calibration
-from service.domain.errors import AllFailed, from_stored
+from service.domain.errors import AllFailed, CancelRequested, from_stored
 from service.domain.history import EpochRecord
 from service.domain.jobs import Progress
 from service.domain.plan import Plan
+from service.domain.tune.fit_warnings import told_once
+from service.domain.tune.leading import Leading
 from service.domain.tune.results import TrialResult, grouped_reasons
 from service.engine.task import CohortTask, FitOutcome
 from service.executors.port import Executor
@@ -24,6 +26,7 @@ from service.sources import Sources
 from service.store import claims, proposals, trials
 from service.store.database import Database
 from service.tuning.choosing import chosen
+from service.tuning.durable import Durable
 from service.tuning.ground import Key, TuneFit
 from service.tuning.proposing import sampler_name
 from service.tuning.racing import race
@@ -57,13 +60,22 @@ class TuneAttempt:
         self._results = {(each.trial, each.fold): each for each in results}
         self._reached: dict[Key, int] = {}
         self._epochs_here = 0
-        self._kept: dict[int, int] = {}
         self._began = time.monotonic()
-        if not self._train_rounds(executors):
+        self._durable = Durable(results, carrying.told_epochs)
+        self._leading = Leading(self._fits.resolved.metrics[0])
+        self._leading.add(results, self._fits.candidates)
+        try:
+            ended = self._train_rounds(executors)
+        except CancelRequested:
+            self._tell_warnings()
+            raise
+        if ended or carrying.is_cancelled:
+            self._tell_warnings()
+        if not ended:
             carrying.hand_back()
             return
         results = [each for each in self._results.values() if each.pruned_at is None]
-        if not any(each.scores for each in results):
+        if not any(each.is_judged for each in results):
             carrying.fail(AllFailed(grouped_reasons(results)))
             return
         self._finalize(executors[0])
@@ -175,11 +187,11 @@ class TuneAttempt:
             self._carrying.write(claims.record_epochs, new, self._progress())
 
     def _checkpointed(self, cohort: int, epoch: int) -> None:
-        """Tell of progress: the sum over cohorts of the epochs that are durable."""
+        """Tell of progress: how many epochs of all fits are durable."""
         environment = self._carrying.environment
         assert environment is not None, "_train() sets it"
-        self._kept[self._cohorts[cohort][0]] = epoch
-        self._carrying.write(claims.checkpointed, sum(self._kept.values()), environment.fingerprint)
+        kept = self._durable.kept((each.key for each in self._cohorts[cohort][1]), epoch)
+        self._carrying.write(claims.checkpointed, kept, environment.fingerprint)
 
     def _ended(self, cohort: int, fit: int, outcome: FitOutcome) -> None:
         if outcome.ending == "cancelled":
@@ -197,7 +209,14 @@ class TuneAttempt:
     def _keep(self, results: Sequence[TrialResult]) -> None:
         new = [each for each in results if (each.trial, each.fold) not in self._results]
         self._results |= {(each.trial, each.fold): each for each in new}
-        self._carrying.write(trials.record, new, self._progress())
+        candidates = self._fits.candidates
+        self._durable.ended(new)
+        self._leading.add(new, candidates)
+        names = {each.trial: candidates[each.trial].as_named() for each in new}
+        self._carrying.write(trials.record, new, self._progress(), self._leading.row(), names)
+
+    def _tell_warnings(self) -> None:
+        self._carrying.write(claims.log, told_once(self._results.values()), once=True)
 
     def _progress(self) -> Progress:
         here, spent = self._epochs_here, time.monotonic() - self._began
@@ -220,6 +239,7 @@ class TuneAttempt:
         )
         cohort = CohortTask(fits=(final,), checkpoints=carrying.checkpoints / "final")
         (outcome,) = executor.run(cohort, self._record, carrying.should_stop)
+        carrying.write(claims.log, [f"the last fit: {line}" for line in outcome.log])
         if outcome.ending == "cancelled":
             carrying.hand_back()
         elif outcome.fitted is None:
@@ -246,6 +266,8 @@ def result_of(fit: TuneFit, outcome: FitOutcome) -> TrialResult:
         note = from_stored(dict(outcome.error)).detail
     elif outcome.ending == "diverged":
         note = f"The loss was not finite in epoch {outcome.epochs_run}."
+    elif assessed is not None:
+        note = assessed.note
     return TrialResult(
         trial=fit.trial,
         fold=fit.fold,
@@ -258,4 +280,5 @@ def result_of(fit: TuneFit, outcome: FitOutcome) -> TrialResult:
         stopped_epoch=outcome.stopped_epoch,
         best_epoch=outcome.best_epoch,
         note=note,
+        warnings=outcome.warnings,
     )

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from service.domain.last_fit import with_testing
 from service.domain.tune.ranking import Ranked, ranked
 from service.domain.tune.results import TrialResult, scores_of, trials_of, with_best_epochs
 from service.domain.tune.selecting import select
 from service.domain.tune.spec import Finalize
+from service.engine.resamples.testing import last_fold
 from service.engine.task import FitTask
 from service.tuning.tune_fits import TuneFits
 
@@ -16,9 +18,10 @@ from service.tuning.tune_fits import TuneFits
 def chosen(fits: TuneFits, results: Sequence[TrialResult]) -> FitTask | None:
     """Return the fit to publish, still without a staging, or None when none is asked for.
 
-    With `refit` it trains on all rows, and its epochs are those of one trial more than there are
-    candidates. Without, and with one resample, it is trained once more as it was, to the same bits:
-    candidates leave no artifact. With more resamples none of their networks is the tune's.
+    With `refit` it trains on all rows but those that a validation set keeps for testing, on which
+    it is then judged; its epochs are those of one trial more than there are candidates. Without,
+    and with one resample, it is trained once more as it was, to the same bits: candidates leave no
+    artifact. With more resamples none of their networks is the tune's.
 
     Raises:
         Conflict: the rule cannot be applied to these results.
@@ -33,7 +36,9 @@ def chosen(fits: TuneFits, results: Sequence[TrialResult]) -> FitTask | None:
         return replace(fit.task, spec=named)
     if final.epochs == "best":
         named = with_best_epochs(named, [each for each in results if each.trial == fit.trial])
-    return replace(fit.task, spec=named, fold=None, trial=fits.n_trials + 1)
+    named = with_testing(named, spec.resamples, fits.resolved.metrics)
+    fold = None if named.split is None else last_fold(fits.folds[0])
+    return replace(fit.task, spec=named, fold=fold, trial=fits.n_trials + 1)
 
 
 def choice(fits: TuneFits, results: Sequence[TrialResult], final: Finalize) -> Ranked:

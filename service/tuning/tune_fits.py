@@ -18,6 +18,7 @@ from service.domain.plan import Plan, plan
 from service.domain.planned_fit import PlannedFit, planned
 from service.domain.resolve import Resolved
 from service.domain.spec_checks import training_rows
+from service.domain.tune.candidates import Candidate
 from service.domain.tune.halving import expected_epochs, rungs
 from service.domain.tune.proposals import Proposal
 from service.domain.tune.resolving import Contender, ResolvedTune, resolve_tune, with_proposals
@@ -43,6 +44,11 @@ class TuneFits:
     def spec(self) -> TuneSpec:
         """The tune as it is run."""
         return self.resolved.spec
+
+    @cached_property
+    def candidates(self) -> Mapping[int, Candidate]:
+        """Every candidate by its trial."""
+        return {each.candidate.trial: each.candidate for each in self.resolved.contenders}
 
     @property
     def folds(self) -> tuple[Resample, ...]:

@@ -434,6 +434,10 @@ def test_a_tune_is_a_picture(client: TestClient, tuned: str, extension: str, sta
     assert client.get(f"{tuned}/plots/tune.{extension}", headers=etag).status_code == 304
     other = client.get(f"{tuned}/plots/tune.{extension}?metric=roc_auc")
     assert other.content != drawn.content
+    lines = client.get(f"{tuned}/plots/tune.{extension}?view=parallel")
+    assert (lines.status_code, lines.content != drawn.content) == (200, True)
+    assert client.get(f"{tuned}/plots/tune.{extension}?view=panels").content == drawn.content
+    assert client.get(f"{tuned}/plots/tune.{extension}?view=lines").status_code == 422
     assert client.get(f"{tuned}/plots/tune.gif").status_code in (404, 422)
 
 
@@ -455,9 +459,42 @@ def test_finalize_queues_a_fit_with_the_chosen_values_and_the_tune_s_seeds(
     assert (spec["model"]["hidden_units"], spec["model"]["penalty"]) == (4, 0.0)
     assert spec["model"]["seeds"] == [1, 2, 3]
     assert spec["engine"]["shuffle_seed"] == asked["engine"]["shuffle_seed"]
-    assert spec["evaluate"] == judged
+    assert spec["evaluate"] == [{**judged[0], "rows": None}]
     model = trainer.succeed(trainer.claim())
     assert client.get(f"/v1/models/{model.id}").json()["name"] == "grid"
+
+
+def test_a_last_fit_is_judged_on_the_data_that_it_is_asked_for(
+    client: TestClient, tuned: str, table: str
+) -> None:
+    judged = {"dataset": table, "metrics": ["accuracy"]}
+    spec = client.post(f"{tuned}/finalize", json={"evaluate": [judged]}).json()["spec"]
+    assert spec["evaluate"] == [{**judged, "rows": None}]
+    assert spec["split"] is None
+    for wrong, loc in (
+        ({"dataset": "tabel"}, "dataset"),
+        ({"dataset": table, "rows": "testing"}, "rows"),
+    ):
+        answer = client.post(f"{tuned}/finalize", json={"evaluate": [wrong]})
+        assert answer.status_code == 422, answer.text
+        assert answer.json()["errors"][0]["loc"] == ["body", "evaluate", 0, loc]
+
+
+def test_a_last_fit_keeps_the_testing_rows_of_a_validation_set_for_its_judgement(
+    client: TestClient, table: str, trainer: NumpyTrainer, database: Database
+) -> None:
+    three = {"kind": "validation_set", "prop": [0.5, 0.25], "seed": 5, "strata": "y"}
+    path = submitted(client, tune(table, resamples=three))
+    claim = trainer.claim()
+    record(database, claim, results({1: [0.5], 3: [0.75]}))
+    finish(database, claim)
+    spec = client.post(f"{path}/finalize", json={"select": "best"}).json()["spec"]
+    assert spec["split"] == three
+    assert spec["evaluate"] == [
+        {"dataset": table, "metrics": ["accuracy", "roc_auc"], "rows": "testing"}
+    ]
+    told = client.post("/v1/jobs?dry_run=true", json=spec)
+    assert told.status_code == 200, told.text
 
 
 def test_finalize_with_the_best_epochs_trains_their_mean_and_stops_no_more(
@@ -565,6 +602,7 @@ def test_events_tell_each_trial_once_with_its_scores(
     finish(database, claim)
     events = client.get(f"{path}/events").text
     assert events.count("event: trial") == 2
+    assert events.count('"leader":{"trial":1,') == 2
     assert '"accuracy":0.75' in events.replace(" ", "")
     assert "event: done" in events
 

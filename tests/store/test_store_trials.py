@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from service.domain.errors import AllFailed, CancelRequested, LeaseLost, NotFound
 from service.domain.jobs import JobState, Progress
 from service.domain.tune.results import TrialResult
-from service.store import claims, events, jobs, rescue, trials
+from service.store import claims, events, jobs, logs, rescue, trials
 from service.store.database import Database
 from service.store.tables import TrialRow
 from tests.store import samples
@@ -60,6 +60,38 @@ def test_results_come_back_by_trial_and_fold_with_every_digit(database: Database
     record(database, job_id, token, *others)
     assert kept(database, job_id) == [others[1], others[0], first, others[2]]
     assert told(database, job_id) == [(2, 1), (1, 2), (1, 1), (3, 1)]
+
+
+def test_an_event_names_the_candidate_and_the_leader_and_leaves_the_warnings_to_the_log(
+    database: Database,
+) -> None:
+    job_id, token = begun(database)
+    leader = {"trial": 2, "metric": "accuracy", "mean": 0.5}
+    named = {2: {"config": "Model2", "values": {"hidden_units": 4}}}
+    warned = result(2, warnings=("recipe: zv: flat",))
+    with database.write() as s:
+        trials.record(s, job_id, token, [warned], progress(1), leader, named)
+    assert kept(database, job_id) == [warned]
+    with database.read() as s:
+        (event,) = [each.data for each in events.after(s, job_id) if each.what == "trial"]
+    assert event == {
+        **warned.model_dump(mode="json", exclude={"warnings"}),
+        **named[2],
+        "leader": leader,
+    }
+
+
+def test_a_line_that_is_to_be_said_once_is_not_said_again(database: Database) -> None:
+    job_id, token = begun(database)
+    long = "x" * (logs.MAX_LINE + 10)
+    with database.write() as s:
+        claims.log(s, job_id, token, ["a", long, "a"], once=True)
+        claims.log(s, job_id, token, ["b", "a", long], once=True)
+        claims.log(s, job_id, token, ["a"])
+        claims.log(s, job_id, token, [], once=True)
+    with database.read() as s:
+        lines = [each.line for each in logs.page(s, job_id).data]
+    assert [line[:3] for line in lines] == ["a", "xxx", "b", "a"]
 
 
 def test_the_progress_is_kept_with_the_results(database: Database) -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from service.domain.fit import FitSpec
@@ -116,6 +117,46 @@ def test_finalize_fits_the_best_again_on_all_rows(
     # The epochs of the last fit are those of one trial more.
     assert set(place.histories(job_id)) == BOTH | {(3, 1)}
     assert {each.trial for each in place.results(job_id)} == {1, 2}
+
+
+def test_the_testing_rows_of_a_validation_set_train_nothing_and_judge_the_last_fit(
+    place: TunedJobs, executor: NotingExecutor, tmp_path: Path
+) -> None:
+    three = {"kind": "validation_set", "prop": [0.6, 0.2], "seed": 3}
+    job_id = place.submit(name="grid", resamples=three, finalize={"metric": "accuracy"})
+    job = place.carry()
+    assert job.state is JobState.SUCCEEDED
+    fits = TuneFits.of(job.spec, Sources(place.database, place.settings, job_id))
+    (drawn,) = fits.folds
+    assert drawn.testing is not None
+    assert len(drawn.testing) == 80
+    (evaluation,) = job.evaluations
+    assert (evaluation.dataset, evaluation.n, evaluation.rows) == ("table", 80, "testing")
+    assert set(evaluation.metrics) == {"accuracy", "roc_auc"}
+    model = place.model(job)
+    spec = FitSpec.model_validate(model.spec)
+    # What a fit of these rows alone gives, which sees nothing of the others.
+    chosen = next(
+        each.task
+        for each in fits.trained
+        if each.task.spec.model.hidden_units == spec.model.hidden_units
+    )
+    assert chosen.fold is not None
+    rows = np.union1d(drawn.analysis, drawn.assessment)
+    (tmp_path / "staged").mkdir()
+    fold = replace(chosen.fold, analysis=rows, assessment=drawn.testing)
+    alike = replace(chosen, fold=fold, staging=tmp_path / "staged")
+    (outcome,) = executor.run(alone(alike), lambda _: None, lambda: False)
+    assert outcome.fitted is not None
+    assert outcome.assessed is not None
+    assert model.weights_sha256 == outcome.fitted.weights_sha256
+    for metric, score in outcome.assessed.scores.items():
+        assert evaluation.metrics[metric] == pytest.approx(score, abs=1e-9)
+    # The model's spec says all of it: as a fit of its own it is the same model.
+    again = place.fitted(spec)
+    assert place.model(again).weights_sha256 == model.weights_sha256
+    assert again.evaluations[0].metrics == evaluation.metrics
+    assert again.evaluations[0].rows == "testing"
 
 
 def test_without_refit_the_one_resample_s_own_network_is_published(place: TunedJobs) -> None:
@@ -230,6 +271,120 @@ def test_a_tune_that_was_stopped_goes_on_and_trains_nothing_again_that_had_ended
         "trains 4 fits in 2 cohorts; 0 had ended",
         f"trains {4 - len(ended)} fits in {len(executor.asked)} cohorts; {len(ended)} had ended",
     ]
+
+
+def test_what_is_told_of_checkpoints_never_falls_over_interruptions(place: TunedJobs) -> None:
+    long = {"kind": "expand", "values": {"epochs": [4, 600]}}
+    job_id = place.submit(**{**UNEQUAL, "grid": long})
+    told: list[int] = []
+
+    def drains_when_further() -> bool:
+        """Stop as soon as two more checkpoints were told."""
+        found = place.durable_epochs(job_id)
+        told.extend([] if found is None else [found])
+        return len(set(told[begun:])) > 2
+
+    for _ in range(3):
+        begun = len(told)
+        if place.carry(is_draining=drains_when_further).state is JobState.SUCCEEDED:
+            break
+    assert told == sorted(told)
+    assert len(set(told)) > 2
+    # In the unit of the progress: epochs of all fits.
+    assert told[-1] > 604
+
+
+def test_an_undefined_metric_has_a_note_with_the_reason(place: TunedJobs) -> None:
+    # Rows whose classes are only one: the area has nothing to compare.
+    rows = place.rows_of_class("ash")
+    others = sorted(set(range(1, 401)) - set(rows[:20]))
+    job_id = place.submit(
+        resamples={"kind": "rows", "splits": [{"analysis": others, "assessment": rows[:20]}]}
+    )
+    assert place.carry().state is JobState.SUCCEEDED
+    for each in place.results(job_id):
+        assert each.scores["accuracy"] is not None
+        assert each.scores["roc_auc"] is None
+        assert each.note == (
+            "roc_auc is undefined: Some classes have no rows: the area is undefined. "
+            "Classes: 'birch', 'cedar', 'fir'."
+        )
+
+
+def test_a_tune_of_which_no_metric_is_defined_fails_with_the_reason(place: TunedJobs) -> None:
+    rows = place.rows_of_class("ash")
+    others = sorted(set(range(1, 401)) - set(rows[:20]))
+    place.submit(
+        resamples={"kind": "rows", "splits": [{"analysis": others, "assessment": rows[:20]}]},
+        metrics=["roc_auc"],
+    )
+    job = place.carry()
+    assert job.state is JobState.FAILED
+    assert job.error is not None
+    assert (job.error["code"], "2 of 2: roc_auc is undefined: " in job.error["detail"]) == (
+        "all-failed", True,
+    )  # fmt: skip
+
+
+def test_the_log_has_each_warning_of_a_recipe_once_with_who_said_it(place: TunedJobs) -> None:
+    warns = {"step": "log", "signed": True, "offset": {"tune": "offset"}}
+    asked: dict[str, Any] = {
+        "model": {"hidden_units": 3, "epochs": 2, "seeds": [1, 2, 3]},
+        "recipe": [{"step": "normalize"}, warns],
+        "grid": {"kind": "expand", "values": {"offset": [0, 1, 2]}},
+        "finalize": {"metric": "accuracy"},
+    }
+    job_id = place.submit(**asked)
+    job = place.carry()
+    ignored = "recipe: log: Expected no offset with `signed`. Received {}: it is ignored."
+    lines = place.log(job_id)
+    assert lines[1:3] == [
+        f"{ignored.format(1)} (trial 2, folds 1-2)",
+        f"{ignored.format(2)} (trial 3, folds 1-2)",
+    ]
+    assert sum("Expected no offset" in line for line in lines[3:]) <= 1
+    assert lines[-1].startswith("the last fit: completed after 2 epochs on 400 rows")
+    assert job.state is JobState.SUCCEEDED
+
+
+def test_a_cancelled_tune_tells_the_warnings_of_what_had_ended(place: TunedJobs) -> None:
+    warns = {"step": "log", "signed": True, "offset": 1}
+    long = {"kind": "expand", "values": {"epochs": [3, 100_000]}}
+    job_id = place.submit(**{**UNEQUAL, "grid": long}, recipe=[{"step": "normalize"}, warns])
+
+    def cancel_once() -> bool:
+        if place.results(job_id) and place.job(job_id).cancel_requested_at is None:
+            place.cancel(job_id)
+        return False
+
+    assert place.carry(is_draining=cancel_once).state is JobState.CANCELLED
+    (line,) = [each for each in place.log(job_id) if "Expected no offset" in each]
+    assert "it is ignored. (trial 1, fold" in line
+
+
+def test_each_event_of_a_trial_names_the_candidate_and_the_leader_by_then(
+    place: TunedJobs,
+) -> None:
+    job_id = place.submit()
+    place.carry()
+    told = place.trial_events(job_id)
+    assert {(each["trial"], each["fold"]) for each in told} == BOTH
+    for each in told:
+        assert each["values"] == {"hidden_units": {1: 3, 2: 4}[each["trial"]]}
+        assert each["config"] == f"Preprocessor1_Model{each['trial']}"
+        assert each["leader"]["metric"] == "accuracy"
+    found = place.results(job_id)
+    means = {
+        trial: sum(each.scores["accuracy"] or 0 for each in found if each.trial == trial) / 2
+        for trial in (1, 2)
+    }
+    best = max(means, key=lambda trial: means[trial])
+    last = told[-1]["leader"]
+    assert (last["trial"], last["n"]) == (best, 2)
+    assert last["mean"] == pytest.approx(means[best], rel=1e-12)
+    assert last["hidden_units"] == {1: 3, 2: 4}[best]
+    # The first to end leads: there is nobody else.
+    assert told[0]["leader"]["trial"] == told[0]["trial"]
 
 
 def test_a_tune_that_was_stopped_before_its_last_fit_does_only_that(

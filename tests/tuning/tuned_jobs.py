@@ -9,21 +9,25 @@ from typing import Any
 from sqlalchemy import select
 
 from service import calibrations
+from service.api.submission import resolved, submit
 from service.api.tune_submission import resolved_tune, submit_tune
+from service.attempt import Attempt
 from service.carrying import Carrying
 from service.domain.cost import TYPICAL, Calibration
+from service.domain.fit import FitSpec
 from service.domain.history import EpochRecord
 from service.domain.jobs import Job
 from service.domain.models import RegisteredModel
 from service.domain.tune.results import TrialResult
 from service.domain.tune.spec import TuneSpec
+from service.engine.tables.table import Table
 from service.engine.task import CohortTask, FitOutcome
 from service.executors.port import Executor, OnEnded, OnEpoch, OnKept, ShouldStop
 from service.executors.process import ProcessExecutor
 from service.settings import Settings
-from service.store import claims, datasets, epochs, jobs, logs, migrations, models, trials
+from service.store import claims, datasets, epochs, events, jobs, logs, migrations, models, trials
 from service.store.database import Database
-from service.store.tables import EpochRow
+from service.store.tables import EpochRow, JobRow
 from service.tuning.attempt import TuneAttempt
 from tests.executors.fits import table
 
@@ -81,6 +85,7 @@ class TunedJobs:
         at = self.settings.datasets_dir / source.path.relative_to(folder / "datasets")
         at.parent.mkdir(parents=True, exist_ok=True)
         source.path.rename(at)
+        self._table = at
         with self.database.write() as s:
             datasets.register(
                 s,
@@ -129,6 +134,17 @@ class TunedJobs:
         assert not carrying.staging.exists()
         return self.job(claim.job.id)
 
+    def fitted(self, spec: FitSpec) -> Job:
+        """Queue a fit, carry it, and return it as it then is."""
+        with self.database.write() as s:
+            found, used = resolved(s, spec)
+            job_id = submit(s, found.spec, used, epochs=found.spec.model.epochs).id
+            claim = claims.claim(s, "wrk_test")
+        assert claim is not None
+        carrying = Carrying(self.database, self.settings, claim, lambda: False)
+        Attempt(self.database, self.settings, carrying).run(self._executor)
+        return self.job(job_id)
+
     def job(self, job_id: str) -> Job:
         with self.database.read() as s:
             return jobs.get(s, job_id)
@@ -160,6 +176,23 @@ class TunedJobs:
             for record in epochs.page(s, job_id, 10_000).data:
                 found.setdefault((record.trial, record.fold), []).append(record.values["loss"])
         return found
+
+    def durable_epochs(self, job_id: str) -> int | None:
+        """Return what was told of the job's checkpoints."""
+        with self.database.read() as s:
+            return s.scalar(select(JobRow.ckpt_epoch).where(JobRow.id == job_id))
+
+    def rows_of_class(self, level: str) -> list[int]:
+        """Return the 1-based rows of the table whose outcome is `level`."""
+        table = Table.open(self._table)
+        code = table.category_levels("y").index(level)
+        return [at for at, each in enumerate(table.codes("y").tolist(), 1) if each == code]
+
+    def trial_events(self, job_id: str) -> list[dict[str, Any]]:
+        """Return what events told of fits that ended, in order."""
+        with self.database.read() as s:
+            found = events.after(s, job_id, 0, 10_000)
+        return [each.data for each in found if each.what == "trial"]
 
     def log(self, job_id: str) -> list[str]:
         with self.database.read() as s:

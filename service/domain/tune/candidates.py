@@ -32,6 +32,10 @@ class Candidate:
     spec: FitSpec | None
     note: str | None = None
 
+    def as_named(self) -> dict[str, Any]:
+        """Return what an event tells of it: what tune calls it, and its values by id."""
+        return {"config": self.config, "values": dict(self.values)}
+
 
 def candidates(spec: TuneSpec, words: Words | None = None) -> tuple[Candidate, ...]:
     """Return the candidates of a tune in the grid's order; of "bayes" the initial ones.

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from service.domain.errors import FieldError, InvalidSpec
 from service.domain.names import did_you_mean
 from service.domain.tune.designs import Point, independent, space_filling
-from service.domain.tune.dimensions import Dimension, dimension
+from service.domain.tune.dimensions import DEFAULTS, Dimension, dimension
 from service.domain.tune.grid import (
     MAX_CANDIDATES,
     Bayes,
@@ -47,6 +47,19 @@ def dimensions(spec: TuneSpec) -> tuple[Dimension, ...]:
     name = engine.get("name", "keras") if isinstance(engine, dict) else None
     order = [*given, *(each for each in places if each not in given)]
     return tuple(dimension(places[each][0], given.get(each), name) for each in order)
+
+
+def logarithmic_ids(spec: TuneSpec) -> frozenset[str]:
+    """Return the ids whose scale is a logarithm: by the grid's range, else by dials' default."""
+    ranges = getattr(spec.grid, "ranges", {})
+    found = set()
+    for name, (place, *_) in placeholders(spec.fit).items():
+        scale = ranges[name].scale if name in ranges else None
+        known = DEFAULTS.get(place.argument)
+        own = scale or (known.scale if known is not None else "identity")
+        if own != "identity":
+            found.add(name)
+    return frozenset(found)
 
 
 def combinations(spec: TuneSpec, places: Places) -> list[dict[str, Cell]]:

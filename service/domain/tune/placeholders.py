@@ -42,6 +42,7 @@ _OF_THE_TUNE: Final[Mapping[str, tuple[JsonValue, ...]]] = {
     "kind": ("fit",),
     "name": (None,),
     "evaluate": ([],),
+    "split": (None,),
     "priority": (0,),
     "tags": ({},),
 }

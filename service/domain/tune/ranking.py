@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,7 +88,7 @@ def ranked(scores: Iterable[Score], trials: Sequence[Trial], metric: str) -> tup
             f"Expected one of this tune's metrics: {', '.join(sorted(names))}. Received "
             f"'{metric[:64]}'.{did_you_mean(metric, names)}"
         )
-    rows = [_summary(trial, metric, found.get(trial.trial, [])) for trial in trials]
+    rows = [summary(trial, metric, found.get(trial.trial, [])) for trial in trials]
     direction = direction_of(metric)
     most = most_resamples(rows)
     return tuple(sorted(rows, key=lambda row: _order(row, direction, most)))
@@ -117,7 +117,20 @@ def badness(mean: float, direction: Direction) -> float:
             return abs(mean)
 
 
-def _summary(trial: Trial, metric: str, estimates: Sequence[float]) -> Ranked:
+def leader_of(rows: Collection[Ranked]) -> Ranked | None:
+    """Return the first of `ranked`'s order, of rows of one metric in any order; None without any.
+
+    Rows without an estimate do not lead.
+    """
+    judged = [row for row in rows if row.mean is not None]
+    if not judged:
+        return None
+    direction, most = direction_of(judged[0].metric), most_resamples(judged)
+    return min(judged, key=lambda row: _order(row, direction, most))
+
+
+def summary(trial: Trial, metric: str, estimates: Sequence[float]) -> Ranked:
+    """Return a candidate with the mean of its resamples' estimates; see `ranked`."""
     n = len(estimates)
     mean = math.fsum(estimates) / n if n else None
     std_err = None

@@ -18,8 +18,9 @@ class TrialResult(Value):
     """A fit of a tune that has ended; `trial` and `fold` are 1-based.
 
     `ending` is how its training ended, "failed" where it never began. `scores` are those on the
-    assessment rows, None where a metric is undefined; without any there is a `note` that says why.
-    `pruned_at` is the epoch after which a race stopped it.
+    assessment rows, None where a metric is undefined; without any, and of an undefined one, there
+    is a `note` that says why. `pruned_at` is the epoch after which a race stopped it. `warnings`
+    are what its recipe could not do as asked, and the like; see `fit_warnings`.
     """
 
     trial: int
@@ -34,6 +35,12 @@ class TrialResult(Value):
     best_epoch: int | None = None
     pruned_at: int | None = None
     note: str | None = None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether a metric of it is a number."""
+        return any(score is not None for score in self.scores.values())
 
 
 def scores_of(results: Iterable[TrialResult]) -> tuple[Score, ...]:

@@ -31,7 +31,8 @@ class Finalize(Spec):
     """How the candidate is chosen that the tune publishes.
 
     With `refit` it is fitted again on all training rows; `epochs` "best" then trains it as many
-    epochs as its best one had, rounded over the resamples.
+    epochs as its best one had, rounded over the resamples. The testing rows of a validation set
+    train nothing: the fit is judged on them, once.
     """
 
     select: Rule = "best"
@@ -55,6 +56,14 @@ class Finalize(Spec):
                 "complex, such as 'hidden_units,-penalty'."
             )
         return self
+
+
+class LastFit(Finalize):
+    """How the candidate is chosen that is fitted now, and on what it is judged."""
+
+    evaluate: Annotated[list[Evaluate], Field(max_length=16)] | None = Field(
+        default=None, description="Default: the tune's `evaluate`."
+    )
 
 
 class TuneSpec(Spec):

@@ -17,6 +17,7 @@ from service.engine.metrics.scoring import Judged, judged
 from service.engine.outcomes import case_weights, class_codes, true_numbers
 from service.engine.predictor import Predictor
 from service.engine.recipe import ColumnSource, Rows
+from service.engine.task import Positions
 
 
 def truth_of(
@@ -75,17 +76,21 @@ def evaluation_of(
     estimator: Estimator | None = None,
     event_level: EventLevel | None = None,
     bootstrap: Bootstrap | None = None,
+    rows: Positions | None = None,
 ) -> Evaluation:
     """Return the evaluation of a model on the rows of a table; see `evaluate`.
 
     The rows weigh what the column of case weights says that the model was trained with, where the
-    table has it.
+    table has it. `rows` are 0-based positions of those to judge, default all.
 
     Raises:
         InvalidSpec: a name that no metric of the mode has, or an estimator that one has not.
         InvalidData, MissingValues: the rows cannot be predicted or judged.
     """
     truth, estimate, levels, mode, weights = _both(predictor, source)
+    if rows is not None:
+        truth, estimate = np.asarray(truth)[rows], np.asarray(estimate)[rows]
+        weights = None if weights is None else np.asarray(weights)[rows]
     return evaluate(
         id=id,
         dataset=dataset,

@@ -67,6 +67,8 @@ def roc_auc(data: Classified) -> Score:
             what = "area" if data.is_binary else "average"
             return Score(found.value, (_absent(absent, f"the {what} is undefined"),))
         return found
+    if np.count_nonzero(counts) < 2:
+        return Score(_hand_till(data), (_absent(absent, "the area is undefined"),))
     remarks = (_absent(absent, "they are left out of the average"),) if absent else ()
     return Score(_hand_till(data), remarks)
 

@@ -21,6 +21,9 @@ from service.engine.metrics.registry import (
     refuse_estimator,
 )
 
+NOT_FINITE = "estimate_not_finite"
+_SHOWN = 5
+
 
 @dataclass(frozen=True, kw_only=True)
 class Scores:
@@ -28,6 +31,23 @@ class Scores:
 
     values: dict[str, float | None]
     warnings: tuple[ScoreWarning, ...] = ()
+
+    @property
+    def undefined(self) -> str | None:
+        """Which scores are undefined and why, in words; None when all are numbers."""
+        lacking = [name for name, value in self.values.items() if value is None]
+        reasons: dict[str, list[str]] = {}
+        for name in lacking:
+            for warning in self.warnings:
+                # What concerns every score makes one undefined only where no estimate was finite.
+                everywhere = warning.metric is None and warning.code == NOT_FINITE
+                if warning.metric == name or everywhere:
+                    reasons.setdefault(_told(warning), []).append(name)
+        told = [
+            f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} undefined: {reason}"
+            for reason, names in reasons.items()
+        ]
+        return " ".join(told) or None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,7 +164,7 @@ def scores_of(
         warnings.append(
             ScoreWarning(
                 metric=None,
-                code="estimate_not_finite",
+                code=NOT_FINITE,
                 message="Some estimates are missing or infinite: no score is defined.",
             )
         )
@@ -243,3 +263,11 @@ def _require(holds: bool, expected: str, received: Floats) -> None:
         raise InvalidData(
             f"Expected {expected} in what is scored. Received an array of shape {received.shape}."
         )
+
+
+def _told(warning: ScoreWarning) -> str:
+    if not warning.levels:
+        return warning.message
+    shown = ", ".join(f"'{level[:64]}'" for level in warning.levels[:_SHOWN])
+    more = len(warning.levels) - _SHOWN
+    return f"{warning.message} Classes: {shown}{f' and {more} more' if more > 0 else ''}."

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from service.domain.tune.grid import Cell
 from service.domain.tune.ranking import Ranked
+from service.engine.plots.candidate_words import (
+    LINEAR_RATIO,
+    is_number,
+    key_of,
+    nothing_to_compare,
+    order_of,
+    text_of,
+    varied_ids,
+    words_of,
+)
 from service.engine.plots.canvas import (
     BLUE,
     INK,
     MUTED,
     PictureFormat,
-    counted,
     dress,
     figure,
     labels,
@@ -27,8 +34,6 @@ if TYPE_CHECKING:
 PANEL_INCHES = 2.7
 # More colours cannot be told apart: then all points have one.
 MOST_COLOURS = 8
-# Positive values that span more than this stand on a logarithmic scale.
-LINEAR_RATIO = 50
 COLOURS = (BLUE, "#d9722b", "#3f8f5b", "#8d5fb0", "#b8433f", "#3b9aa8", "#8a6d3b", "#5c6670")
 
 
@@ -46,13 +51,10 @@ def tuning(rows: Sequence[Ranked], *, title: str = "Tune", fmt: PictureFormat = 
         fmt: "svg" or "png".
     """
     judged = [row for row in rows if row.mean is not None]
-    ids = list(rows[0].trial.values) if rows else []
-    varied = [name for name in ids if len({_key(row, name) for row in judged}) > 1]
-    words = _words(rows, judged)
-    if not judged or not varied:
+    varied, words = varied_ids(rows, judged), words_of(rows, judged)
+    if not varied:
         drawn = figure(2.2, title=title, subtitle=words)
-        reason = "No candidate was judged yet." if not judged else "One candidate: nothing varies."
-        message(drawn.add_subplot(), reason)
+        message(drawn.add_subplot(), nothing_to_compare(judged))
         return render(drawn, fmt)
     drawn = figure(0.95 + PANEL_INCHES * len(varied), title=title, subtitle=words)
     panels = drawn.subplots(len(varied), 1, squeeze=False)[:, 0]
@@ -61,18 +63,10 @@ def tuning(rows: Sequence[Ranked], *, title: str = "Tune", fmt: PictureFormat = 
     return render(drawn, fmt)
 
 
-def _words(rows: Sequence[Ranked], judged: Sequence[Ranked]) -> str:
-    words = f"{len(judged)} of {counted(len(rows), 'candidate')} judged"
-    if not judged:
-        return words
-    best = judged[0]
-    values = ", ".join(f"{name} {_text(value)}" for name, value in best.trial.values.items())
-    told = f"best {best.metric} {best.mean:.4g}" + (f" at {values}" if values else "")
-    return f"{words}, {told if len(told) <= 90 else told[:89] + '…'}"
-
-
 def _colouring(judged: Sequence[Ranked], varied: Sequence[str], name: str) -> str | None:
-    counts = {other: len({_key(row, other) for row in judged}) for other in varied if other != name}
+    counts = {
+        other: len({key_of(row, other) for row in judged}) for other in varied if other != name
+    }
     fewest = min(counts, key=lambda other: counts[other], default=None)
     return fewest if fewest is not None and counts[fewest] <= MOST_COLOURS else None
 
@@ -80,9 +74,9 @@ def _colouring(judged: Sequence[Ranked], varied: Sequence[str], name: str) -> st
 def _panel(axes: Axes, judged: Sequence[Ranked], name: str, colouring: str | None) -> None:
     place = _scale(axes, judged, name)
     groups: dict[str, list[Ranked]] = {}
-    order = sorted(judged, key=lambda row: _order(row.trial.values[colouring or name]))
+    order = sorted(judged, key=lambda row: order_of(row.trial.values[colouring or name]))
     for row in order:
-        groups.setdefault(_key(row, colouring) if colouring else "", []).append(row)
+        groups.setdefault(key_of(row, colouring) if colouring else "", []).append(row)
     for (key, own), colour in zip(groups.items(), COLOURS, strict=False):
         own = sorted(own, key=place)
         x, y = [place(row) for row in own], [row.mean or 0.0 for row in own]
@@ -110,39 +104,12 @@ def _panel(axes: Axes, judged: Sequence[Ranked], name: str, colouring: str | Non
 def _scale(axes: Axes, judged: Sequence[Ranked], name: str) -> Callable[[Ranked], float]:
     """Set the axis that suits the values of an id; return where each candidate stands on it."""
     cells = [row.trial.values[name] for row in judged]
-    numbers = [
-        float(cell)
-        for cell in cells
-        if isinstance(cell, int | float) and not isinstance(cell, bool)
-    ]
+    numbers = [float(cell) for cell in cells if is_number(cell)]  # type: ignore[arg-type]
     if len(numbers) == len(cells):
         if min(numbers) > 0 and max(numbers) / min(numbers) > LINEAR_RATIO:
             axes.set_xscale("log")
             axes.minorticks_off()
         return lambda row: float(row.trial.values[name])  # type: ignore[arg-type]
-    known = sorted(dict.fromkeys(map(_text, cells)))
+    known = sorted(dict.fromkeys(map(text_of, cells)))
     axes.set_xticks(range(len(known)), labels(known))
-    return lambda row: float(known.index(_text(row.trial.values[name])))
-
-
-def _key(row: Ranked, name: str) -> str:
-    return _text(row.trial.values[name])
-
-
-def _order(cell: Cell) -> tuple[bool, float, str]:
-    number = isinstance(cell, int | float) and not isinstance(cell, bool)
-    return (not number, float(cell) if number else math.inf, _text(cell))  # type: ignore[arg-type]
-
-
-def _text(cell: Cell) -> str:
-    match cell:
-        case None:
-            return "none"
-        case bool():
-            return str(cell).lower()
-        case float():
-            return f"{cell:.4g}"
-        case list():
-            return "-".join(map(str, cell))
-        case _:
-            return str(cell)
+    return lambda row: float(known.index(text_of(row.trial.values[name])))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from service.domain.network import network_of, weights_sha256
 from service.engine.forward import forward
-from service.engine.metrics import score
+from service.engine.metrics import scores
 from service.engine.task import Assessed, FitTask
 from service.engine.training.network import Weights
 from service.engine.training.preparation import Prepared
@@ -23,15 +23,17 @@ def assess(task: FitTask, prepared: Prepared, weights: Weights) -> Assessed:
         raise ValueError("Expected a resolved fit with a fold to be assessed on. Received another.")
     predictors = len(prepared.recipe.outputs)
     network = network_of(spec, predictors, rows.y.shape[1])
+    found = scores(
+        fold.metrics,
+        rows.y.argmax(axis=1) if spec.mode == "classification" else rows.y,
+        forward(rows.x, weights, network.activation, network.output_activation),
+        prepared.levels,
+        spec.mode,
+        rows.weights,
+    )
     return Assessed(
-        scores=score(
-            fold.metrics,
-            rows.y.argmax(axis=1) if spec.mode == "classification" else rows.y,
-            forward(rows.x, weights, network.activation, network.output_activation),
-            prepared.levels,
-            spec.mode,
-            rows.weights,
-        ),
+        scores=found.values,
+        note=found.undefined,
         weights_sha256=weights_sha256(weights),
         n_parameters=network.n_parameters,
         n_predictors=predictors,

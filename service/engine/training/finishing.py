@@ -12,7 +12,7 @@ from service.engine.artifact import Artifact
 from service.engine.judging.judged_rows import evaluation_of
 from service.engine.predictor import Predictor
 from service.engine.recipe import ColumnSource
-from service.engine.task import FitTask, FittedNetwork
+from service.engine.task import FitTask, FittedNetwork, Positions
 from service.engine.training import export
 from service.engine.training.network import Weights, keras_model
 from service.engine.training.preparation import Prepared
@@ -63,7 +63,8 @@ def finish(
             dataset=source.dataset.name,
             dataset_sha256=source.dataset.sha256,
             names=wanted.metrics,
-        )
+            rows=None if wanted.rows is None else _testing(task),
+        ).model_copy(update={"rows": wanted.rows})
         for source, wanted in zip(task.evaluations, spec.evaluate, strict=True)
     )
     artifact.write(staging, made)
@@ -77,3 +78,9 @@ def finish(
         dataset_sha256=task.training.dataset.sha256,
         evaluations=evaluations,
     )
+
+
+def _testing(task: FitTask) -> Positions:
+    if task.fold is None:
+        raise ValueError("Expected a fold that keeps rows for testing. There is none.")
+    return task.fold.assessment

@@ -143,13 +143,16 @@ def _outcome(
     resumed: checkpoint.Checkpoint | None,
     table_of: Callable[[Path], ColumnSource],
 ) -> FitOutcome:
-    log = [f"recipe: {each.step}: {each.message}" for each in prepared.recipe.warnings]
+    warnings = [f"recipe: {each.step}: {each.message}" for each in prepared.recipe.warnings]
+    log = []
     here = {"device": environment.device, **environment.versions}
     resumed_elsewhere = resumed is not None and resumed.environment != here
     if resumed is not None:
         log.append(f"went on from the checkpoint of epoch {resumed.epoch}")
     if resumed_elsewhere:
-        log.append("the checkpoint is of another environment: the bits may differ from here on")
+        warnings.append(
+            "the checkpoint is of another environment: the bits may differ from here on"
+        )
     log.append(
         f"{trained.ending} after {len(trained.history)} epochs on {prepared.rows.x.shape[0]} rows "
         f"and {len(prepared.recipe.outputs)} predictors"
@@ -168,7 +171,8 @@ def _outcome(
         fitted=fitted,
         assessed=assessed,
         bit_exact=not resumed_elsewhere,
-        log=tuple(log),
+        log=(*warnings, *log),
+        warnings=tuple(warnings),
     )
 
 

@@ -11,7 +11,7 @@ from service.api.validation import invalid
 from service.domain.errors import InvalidSpec
 from service.domain.fit import FitSpec
 from service.domain.tune.candidates import Candidate, candidates, proposed
-from service.domain.tune.combinations import dimensions
+from service.domain.tune.combinations import dimensions, logarithmic_ids
 from service.domain.tune.grid import MAX_CANDIDATES
 from service.domain.tune.placeholders import placeholders
 from service.domain.tune.spec import TuneSpec
@@ -392,3 +392,17 @@ def test_ten_thousand_candidates_are_allowed() -> None:
         model={"hidden_units": OPEN, "epochs": OPEN},
     )
     assert len(candidates(spec)) == MAX_CANDIDATES
+
+
+def test_ids_are_logarithmic_by_their_range_or_by_dials() -> None:
+    opened = {"penalty": OPEN, "learn_rate": OPEN, "hidden_units": OPEN, "mixture": OPEN}
+    given = {
+        "penalty": {"min": 0, "max": 1, "scale": "identity"},
+        "hidden_units": {"min": 2, "max": 8, "scale": "log2"},
+        "mixture": {"values": [0, 1]},
+    }
+    random = tune({"kind": "random", "ranges": given}, model=opened)
+    assert logarithmic_ids(random) == {"learn_rate", "hidden_units"}
+    rows = expand(penalty=[0, 0.1], learn_rate=[0.1], hidden_units=[2], mixture=[0])
+    assert logarithmic_ids(tune(rows, model=opened)) == {"penalty", "learn_rate"}
+    assert logarithmic_ids(tune()) == frozenset()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from itertools import combinations
 
 import numpy as np
@@ -102,6 +103,26 @@ def test_one_class_alone_has_no_area(truth: list[int], k: int) -> None:
     found = scores(["roc_auc"], truth, prob, labels(k), "classification")
     assert found.values == {"roc_auc": None}
     assert found.warnings[0].code == "absent_classes"
+    assert str(found.undefined).startswith("roc_auc is undefined: Some classes have no rows: the ")
+
+
+def test_what_is_undefined_is_told_with_its_reasons() -> None:
+    alone = scores(["roc_auc", "accuracy"], [0, 0], [[1, 0], [1, 0]], labels(2), "classification")
+    assert alone.undefined == (
+        "roc_auc is undefined: Some classes have no rows: the area is undefined. Classes: 'b'."
+    )
+    lost = scores(
+        ["accuracy", "kap"], [0, 1], [[1.0, 0.0], [math.nan, 0.0]], labels(2), "classification"
+    )
+    assert lost.undefined == (
+        "accuracy, kap are undefined: Some estimates are missing or infinite: no score is defined."
+    )
+    flat = scores(["rsq", "rmse"], [1.0, 2.0], [3.0, 3.0], None, "regression")
+    assert flat.undefined == (
+        "rsq is undefined: The correlation is undefined: the estimate is constant."
+    )
+    missing = scores(["rmse"], [1.0, math.nan], [1.0, 1.0], None, "regression")
+    assert (missing.undefined, len(missing.warnings)) == (None, 1)
 
 
 def test_weights_that_leave_a_class_nothing_make_no_area() -> None:
