@@ -6,6 +6,7 @@ import asyncio
 import ipaddress
 import signal
 import socket
+import sys
 from collections.abc import Callable
 from types import FrameType
 
@@ -18,6 +19,9 @@ from service.storage.keeper import Keeper
 from service.store import migrations
 from service.supervisor import Supervisor, child_environment, worker_command
 
+# How long a thread that computes keeps the others waiting. Python's 5 ms is many requests long: the
+# event loop would wait for them before it reads the next one.
+SWITCH_SECONDS = 0.0005
 # An answer in flight may take this long after SIGTERM; open event streams end at once.
 GRACEFUL_SECONDS = 10
 
@@ -110,6 +114,7 @@ def serve(
         timeout_graceful_shutdown=GRACEFUL_SECONDS,
     )
     server = Server(config, stopping=app.state.stopping, supervisor=supervisor, on_ready=on_ready)
+    sys.setswitchinterval(SWITCH_SECONDS)
     # uvicorn raises the signal again once it has shut down; without a handler that would end
     # the process before the worker has ended.
     signal.signal(signal.SIGTERM, _exit_terminated)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import signal
+import threading
 from pathlib import Path
+from types import FrameType
 
 import httpx
 from rich.console import Console
@@ -19,10 +21,25 @@ from service.demo.walk import WORKER_SECONDS, walk
 PICTURES = Path("fitpoint-demo")
 
 
+def _interruptible() -> threading.Event:
+    """Have Ctrl-C and SIGTERM end the walk in order; return what tells that one of them came.
+
+    What a handler raises is dropped where it meets a destructor, so it is asked for again later.
+    """
+    interrupted = threading.Event()
+
+    def interrupt(_signal: int, _frame: FrameType | None) -> None:
+        interrupted.set()
+        raise KeyboardInterrupt
+
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, interrupt)
+    return interrupted
+
+
 def run_demo(*, data: str, own: tuple[Path, Path] | None, outcome: str, keep: bool) -> int:
     """Make the walk on built-in data, or on a person's `own` two files; returns the exit status."""
-    # Ended in order, as by Ctrl-C, so that neither server nor folder is left behind.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    interrupted = _interruptible()
     console = Console()
     console.print(f"[bold]Fitpoint {service.__version__}[/]: a walk over HTTP on a private server")
 
@@ -41,6 +58,8 @@ def run_demo(*, data: str, own: tuple[Path, Path] | None, outcome: str, keep: bo
                     tables = load_files(client, *own, outcome, say)
                 client.wait_for_worker(WORKER_SECONDS, server.check)
                 saved = walk(client, console, PICTURES, tables, outcome if own else "y")
+                if interrupted.is_set():
+                    raise KeyboardInterrupt
             except (httpx.TransportError, JobFailed):
                 # The reason is more likely in the server's log than in the broken connection.
                 server.check()

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from service.domain.jobs import Claim, Progress
-from service.domain.tune.candidates import candidates
 from service.domain.tune.leading import Leading
+from service.domain.tune.proposals import known_candidates
 from service.domain.tune.results import TrialResult
 from service.domain.tune.spec import TuneSpec
-from service.store import trials
+from service.store import proposals, trials
 from service.store.database import Database
 from tests.api.numpy_trainer import ENVIRONMENT
 
@@ -62,8 +62,10 @@ def record(database: Database, claim: Claim, found: list[TrialResult]) -> None:
     told = Progress(
         epoch=3 * len(found), epochs=36, trials_done=len({each.trial for each in found}), trials=4
     )
-    by_trial = {each.trial: each for each in candidates(TuneSpec.model_validate(claim.job.spec))}
+    spec = TuneSpec.model_validate(claim.job.spec)
     with database.write() as s:
+        known = known_candidates(spec, proposals.of_job(s, claim.job.id))
+        by_trial = {each.trial: each for each in known}
         leading = Leading("accuracy")
         leading.add(trials.of_job(s, claim.job.id), by_trial)
         leading.add(found, by_trial)

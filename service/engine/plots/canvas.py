@@ -103,12 +103,28 @@ def note(axes: Axes, text: str) -> None:
 
 def render(drawn: Figure, fmt: PictureFormat) -> bytes:
     """Return a figure as SVG or PNG bytes; equal figures give equal bytes (an ETag rests on it)."""
+    _settle(drawn)
     buffer = BytesIO()
     if fmt == "svg":
         drawn.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     else:
         drawn.savefig(buffer, format="png", dpi=PNG_DPI, metadata={"Software": None})
     return buffer.getvalue()
+
+
+def _settle(drawn: Figure) -> None:
+    """Lay a figure out once, and round where its panels are.
+
+    The solver of the layout takes its equations in the order of their addresses, so the last bits
+    of its answer are others each time, and the names of what is clipped by a panel hang on them.
+    """
+    engine = drawn.get_layout_engine()
+    if engine is not None:
+        engine.execute(drawn)
+        drawn.set_layout_engine("none")
+    for axes in drawn.axes:
+        bounds = axes.get_position(original=True).bounds
+        axes.set_position(tuple(round(bound, 6) for bound in bounds))
 
 
 def _plain(text: str) -> str:
