@@ -35,7 +35,7 @@ from service.domain.tune.ranking import badness
 GRID = {
     "hidden_units": [4, 8, 16, 32],
     "penalty": [0.00001, 0.0001, 0.001, 0.003, 0.01, 0.1],
-    "learn_rate": [0.01],
+    "learn_rate": [0.003],
 }
 RATES = {
     "hidden_units": [4, 8, 16, 32],

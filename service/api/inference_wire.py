@@ -6,11 +6,11 @@ import math
 import struct
 from collections.abc import Sequence
 from itertools import chain
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, Field, JsonValue, ValidationError
+from pydantic import BaseModel, Field, JsonValue, ValidationError, WithJsonSchema
 
 from service.api.answers import encode
 from service.api.json_text import read_json
@@ -40,7 +40,8 @@ class InferInput(Spec):
     datatype: str
     shape: list[int] = Field(max_length=8)
     parameters: InputParameters | None = None
-    data: JsonValue = None
+    # Looked at once, by its datatype: pydantic would look at each value before.
+    data: Annotated[Any, WithJsonSchema({"type": "array", "items": {}})] = None
 
 
 class OutputParameters(Spec):

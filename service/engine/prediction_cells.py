@@ -171,10 +171,9 @@ def split(
         column.name: codes(
             [row[place] for row in rows], column, key, is_open=column.name in inputs.open
         )
-        for place, column in enumerate(inputs.columns)
-        if is_nominal(column)
+        for place, column in inputs.nominal
     }
-    if all(column.is_numeric for column in inputs.columns):
+    if inputs.are_numbers:
         return numbers(rows, inputs.names, key), coded
     numeric = [(p, column) for p, column in enumerate(inputs.columns) if not is_nominal(column)]
     cells = [

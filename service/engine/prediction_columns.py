@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from service.domain.errors import FieldError, InvalidData
 from service.domain.names import nearest
 from service.engine.recipe import Rows
 
+Taker: TypeAlias = Callable[[Sequence[Any]], tuple[Any, ...]]
 Layout = Literal["rows", "columns"]
 
 
@@ -40,6 +41,24 @@ class InputColumns:
     def numeric_names(self) -> tuple[str, ...]:
         """The names of the columns that are held as numbers, dates among them, in order."""
         return tuple(column.name for column in self.columns if not is_nominal(column))
+
+    @cached_property
+    def nominal(self) -> tuple[tuple[int, Column], ...]:
+        """The columns of categories, each with its place, in order."""
+        return tuple((at, each) for at, each in enumerate(self.columns) if is_nominal(each))
+
+    @cached_property
+    def are_numbers(self) -> bool:
+        """Whether every column holds numbers."""
+        return all(each.is_numeric for each in self.columns)
+
+    @cached_property
+    def takers(self) -> dict[tuple[str, ...], Taker]:
+        """What takes the cells of these columns out of a row, by the columns that a row has.
+
+        To be filled by who reads rows: finding the places takes longer than a prediction.
+        """
+        return {}
 
     def check(self, types: Mapping[str, ColumnType]) -> None:
         """Compare with the columns of some data.

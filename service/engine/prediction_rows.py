@@ -12,10 +12,13 @@ from service.engine.prediction_cells import split
 from service.engine.prediction_columns import (
     InputColumns,
     PredictionRows,
+    Taker,
     absent_column,
     shown,
 )
 
+# Orders of columns that are remembered for a model.
+MOST_TAKERS = 32
 SHAPES = 'Send {"rows": [{"x1": 0.5, "x2": 1}]} or {"columns": ["x1", "x2"], "data": [[0.5, 1]]}.'
 
 
@@ -79,20 +82,11 @@ def _of_rows(rows: Sequence[Any], inputs: InputColumns) -> PredictionRows:
 def _of_columns(
     columns: Sequence[Any], data: Sequence[Any], inputs: InputColumns
 ) -> PredictionRows:
-    place: dict[str, int] = {}
-    for at, name in enumerate(columns):
-        if not isinstance(name, str):
-            raise _refused(f"Expected names in 'columns'. Received {_kind(name)}.", "columns", at)
-        if name in place:
-            raise _refused(
-                f"Expected each column once. Received '{shown(name)}' twice.", "columns", at
-            )
-        place[name] = at
-    absent = absent_column(inputs, place)
-    if absent:
-        raise absent
-    places = [place[name] for name in inputs.names]
-    take = itemgetter(*places) if len(places) > 1 else lambda row: (row[places[0]],)
+    if not set(map(type, columns)) <= {str}:
+        strange = next(at for at, name in enumerate(columns) if type(name) is not str)
+        received = _kind(columns[strange])
+        raise _refused(f"Expected names in 'columns'. Received {received}.", "columns", strange)
+    take = _taker(columns, inputs)
     cells = []
     for at, row in enumerate(data):
         if not isinstance(row, list):
@@ -111,6 +105,33 @@ def _of_columns(
         cells.append(take(row))
     numbers, nominal = split(cells, inputs, "data")
     return PredictionRows(inputs=inputs, layout="columns", numbers=numbers, nominal=nominal)
+
+
+def _taker(columns: Sequence[str], inputs: InputColumns) -> Taker:
+    """Return what takes the cells that a model reads out of a row; clients ask in one order.
+
+    Raises:
+        InvalidData: a column is missing or there twice.
+    """
+    key = tuple(columns)
+    if (known := inputs.takers.get(key)) is not None:
+        return known
+    place: dict[str, int] = {}
+    for at, name in enumerate(columns):
+        if name in place:
+            raise _refused(
+                f"Expected each column once. Received '{shown(name)}' twice.", "columns", at
+            )
+        place[name] = at
+    absent = absent_column(inputs, place)
+    if absent:
+        raise absent
+    places = [place[name] for name in inputs.names]
+    take: Taker = itemgetter(*places) if len(places) > 1 else lambda row: (row[places[0]],)
+    if len(inputs.takers) >= MOST_TAKERS:
+        inputs.takers.clear()
+    inputs.takers[key] = take
+    return take
 
 
 def _listed(body: Mapping[str, Any], key: str) -> list[Any]:

@@ -56,7 +56,7 @@ class TensorShape:
 
 def tensor_inputs(inputs: InputColumns) -> tuple[TensorShape, ...]:
     """Return what a model takes: one matrix where all is numbers, else one tensor a column."""
-    if _is_matrix(inputs):
+    if inputs.are_numbers:
         return (TensorShape(name=MATRIX, datatype="FP64", shape=(-1, len(inputs.columns))),)
     return tuple(
         TensorShape(name=each.name, datatype=_datatype(each), shape=(-1, 1))
@@ -92,11 +92,11 @@ def from_tensors(tensors: Sequence[Tensor], inputs: InputColumns) -> PredictionR
     named = {each.name: each for each in tensors}
     if len(named) < len(tensors):
         raise _refused("Expected each input once. Received one twice.")
-    if _is_matrix(inputs) and MATRIX in named and MATRIX not in inputs.names:
+    if inputs.are_numbers and MATRIX in named and MATRIX not in inputs.names:
         return _rows(inputs, _matrix(named[MATRIX], inputs), {})
     absent = absent_column(inputs, named)
     if absent:
-        if _is_matrix(inputs):
+        if inputs.are_numbers:
             raise _refused(
                 f"Expected one input '{MATRIX}' of the shape [rows, {len(inputs.columns)}], or one "
                 f"input a column. {absent.detail}"
@@ -144,10 +144,6 @@ def to_tensors(output: Output, kinds: Sequence[Kind]) -> tuple[Tensor, ...]:
         else:
             found.append(Tensor(name=kind, datatype="FP32", values=output.raw))
     return tuple(found)
-
-
-def _is_matrix(inputs: InputColumns) -> bool:
-    return all(each.is_numeric for each in inputs.columns)
 
 
 def _datatype(column: Column) -> str:
