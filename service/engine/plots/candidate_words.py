@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TypeGuard
 
 from service.domain.tune.grid import Cell
 from service.domain.tune.ranking import Ranked
@@ -30,15 +31,15 @@ def text_of(cell: Cell) -> str:
             return str(cell)
 
 
-def is_number(cell: Cell) -> bool:
+def is_number(cell: Cell) -> TypeGuard[float]:
     """Return whether a value is a number, which a switch is not."""
     return isinstance(cell, int | float) and not isinstance(cell, bool)
 
 
 def order_of(cell: Cell) -> tuple[bool, float, str]:
     """Return what orders values: numbers first, then by their labels."""
-    number = is_number(cell)
-    return (not number, float(cell) if number else math.inf, text_of(cell))  # type: ignore[arg-type]
+    value = float(cell) if is_number(cell) else math.inf
+    return (not is_number(cell), value, text_of(cell))
 
 
 def key_of(row: Ranked, name: str) -> str:

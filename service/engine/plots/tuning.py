@@ -104,7 +104,7 @@ def _panel(axes: Axes, judged: Sequence[Ranked], name: str, colouring: str | Non
 def _scale(axes: Axes, judged: Sequence[Ranked], name: str) -> Callable[[Ranked], float]:
     """Set the axis that suits the values of an id; return where each candidate stands on it."""
     cells = [row.trial.values[name] for row in judged]
-    numbers = [float(cell) for cell in cells if is_number(cell)]  # type: ignore[arg-type]
+    numbers = [float(cell) for cell in cells if is_number(cell)]
     if len(numbers) == len(cells):
         if min(numbers) > 0 and max(numbers) / min(numbers) > LINEAR_RATIO:
             axes.set_xscale("log")
